@@ -1,0 +1,56 @@
+package api
+
+import (
+	"strconv"
+	"time"
+)
+
+// Cluster is the one object of KindCluster; its ID is ClusterID.
+type Cluster struct {
+	Meta
+	// Name is random words for people; Identity is the ID that tells clusters
+	// apart: data directories and certificates carry it.
+	Name     string `json:"name"`
+	Identity string `json:"identity"`
+	// Roots are the CA certificates (PEM) that are trusted, the newest last.
+	// CAKey is the newest root's private key (PEM); it never leaves the managers.
+	Roots []byte `json:"roots"`
+	CAKey []byte `json:"caKey"`
+	// Tokens are the SHA-256 hashes of the join secrets, by role.
+	Tokens map[Role][]byte `json:"tokens"`
+	// Secrets are the join secrets themselves, by role, so that `orc token` can
+	// show them again; sealed like every value.
+	Secrets  map[Role]string `json:"secrets"`
+	Settings Settings        `json:"settings"`
+	// LastNumber is the highest node number given so far.
+	LastNumber uint16 `json:"lastNumber"`
+}
+
+// ClusterID is the ID of the one Cluster object.
+const ClusterID = "cluster"
+
+// Kind implements Object.
+func (*Cluster) Kind() Kind { return KindCluster }
+
+// Settings are what an operator may change of a cluster.
+type Settings struct {
+	// CertLifetime of node certificates; default 90 days, at least one hour.
+	CertLifetime Duration `json:"certLifetime,omitempty"`
+	// NodeTimeout is how long a node may be silent; default 3 s, so that
+	// replacements run within 5 s.
+	NodeTimeout Duration `json:"nodeTimeout,omitempty"`
+	// AddressPools are the CIDRs that networks get their subnets from.
+	AddressPools []string `json:"addressPools,omitempty"`
+	// SubnetBits is the prefix length of a network's subnet; default 16… see network docs.
+	SubnetBits int `json:"subnetBits,omitempty"`
+}
+
+// The defaults of Settings.
+const (
+	DefaultCertLifetime = 90 * 24 * time.Hour
+	MinCertLifetime     = time.Hour
+	DefaultNodeTimeout  = 3 * time.Second
+)
+
+// RevisionID is the ID of revision number of a service or an app.
+func RevisionID(id string, number int) string { return id + "." + strconv.Itoa(number) }

@@ -1,0 +1,54 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code says what sort of error a user meets. The HTTP status, the exit code and
+// whether to try again follow from it.
+type Code string
+
+// The codes.
+const (
+	CodeInvalid      Code = "invalid"      // the request is wrong: 400
+	CodeUnauthorized Code = "unauthorized" // no or a wrong credential: 401
+	CodeForbidden    Code = "forbidden"    // the credential may not do this: 403
+	CodeNotFound     Code = "not-found"    // 404
+	CodeConflict     Code = "conflict"     // clashes with what exists, or changed meanwhile: 409
+	CodeTooLarge     Code = "too-large"    // 413
+	CodeUnavailable  Code = "unavailable"  // try again: no leader, node away, disk full: 503
+	CodeInternal     Code = "internal"     // 500
+)
+
+// Error is an error for the user: one line that names the thing and says what
+// to do. It crosses the network as it is.
+type Error struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Errorf makes an Error. A wrapped error (%w) only gives its text.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Errorf(format, args...).Error()}
+}
+
+// Invalidf is Errorf with CodeInvalid.
+func Invalidf(format string, args ...any) *Error { return Errorf(CodeInvalid, format, args...) }
+
+// NotFoundf is Errorf with CodeNotFound.
+func NotFoundf(format string, args ...any) *Error { return Errorf(CodeNotFound, format, args...) }
+
+// Conflictf is Errorf with CodeConflict.
+func Conflictf(format string, args ...any) *Error { return Errorf(CodeConflict, format, args...) }
+
+// CodeOf returns the code of the first Error in err's chain, or CodeInternal.
+func CodeOf(err error) Code {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return CodeInternal
+}
