@@ -1,0 +1,65 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+var (
+	encoding = must(cbor.EncOptions{Sort: cbor.SortCanonical, Time: cbor.TimeRFC3339Nano, TextMarshaler: cbor.TextMarshalerTextString}.EncMode())
+	decoding = must(cbor.DecOptions{
+		DupMapKey: cbor.DupMapKeyEnforcedAPF, MaxNestedLevels: 32,
+		MaxArrayElements: 1 << 20, MaxMapPairs: 1 << 20,
+		TextUnmarshaler: cbor.TextUnmarshalerTextString,
+	}.DecMode())
+)
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err) // the options above are constants
+	}
+	return value
+}
+
+// Marshal encodes a value as canonical CBOR.
+func Marshal(value any) ([]byte, error) { return encoding.Marshal(value) }
+
+// Unmarshal decodes exactly one value; what follows it is an error.
+func Unmarshal(data []byte, value any) error { return decoding.Unmarshal(data, value) }
+
+// Write sends one message (an Up or a Down): its length, 4 bytes big endian, and
+// its CBOR, in one Write.
+func Write(w io.Writer, message any) error {
+	body, err := Marshal(message)
+	if err != nil {
+		return fmt.Errorf("encode message: %w", err)
+	}
+	if len(body) > MaxMessage {
+		return fmt.Errorf("send message: %d bytes are more than %d", len(body), MaxMessage)
+	}
+	_, err = w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...))
+	return err
+}
+
+// Read receives one message. io.EOF means an end between two messages.
+func Read(r io.Reader, message any) error {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return err
+	}
+	size := binary.BigEndian.Uint32(head[:])
+	if size > MaxMessage {
+		return fmt.Errorf("receive message: %d bytes are more than %d", size, MaxMessage)
+	}
+	body := make([]byte, size)
+	if _, err := io.ReadFull(r, body); err != nil {
+		return fmt.Errorf("receive message: %w", err)
+	}
+	if err := Unmarshal(body, message); err != nil {
+		return fmt.Errorf("decode message: %w", err)
+	}
+	return nil
+}

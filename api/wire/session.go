@@ -1,0 +1,105 @@
+// Package wire is what managers and nodes tell each other: plain structs in
+// CBOR (RFC 8949) over HTTP/2 with mutual TLS. It holds the messages and their
+// framing, never a connection.
+//
+// # Session
+//
+// A node dials out, POST /v1/session, and keeps the request and the response
+// open: Up messages go up, Down messages come down. The first Up carries Hello,
+// the first Down carries Welcome and the complete assignments; later ones only
+// what changed. A node's assignments are all that it may know.
+//
+// # Streams
+//
+// What a manager wants of a node by the byte (logs, exec, stats, images) it asks
+// for with Down.Open; the node answers by POST /v1/streams/{id}, again with both
+// bodies open, and both sides speak Frames.
+package wire
+
+import (
+	"time"
+
+	"github.com/orc-project/orc/api"
+)
+
+// Protocol is the version of these messages. A manager refuses a node whose
+// Protocol is newer than its own.
+const Protocol = 1
+
+// MaxMessage is the largest encoded Up or Down, in bytes.
+const MaxMessage = 16 << 20
+
+// Up is a message from a node. Every field may be absent; an empty one is a
+// heartbeat.
+type Up struct {
+	Hello *Hello `cbor:"1,keyasint,omitempty"`
+	// Statuses are those that changed, whole. After a new session the node sends
+	// all of them once.
+	Statuses []api.TaskStatus `cbor:"2,keyasint,omitempty"`
+	// Info replaces what Hello said of the node.
+	Info *api.NodeInfo `cbor:"3,keyasint,omitempty"`
+	// Applied is the Down.Revision that the node has acted on in full.
+	Applied int64 `cbor:"4,keyasint,omitempty"`
+	// Leaving says that the process ends on purpose (upgrade, shutdown): its
+	// containers go on, and it should be back within the node timeout.
+	Leaving bool `cbor:"5,keyasint,omitempty"`
+}
+
+// Hello opens a session. Who the node is, its certificate says.
+type Hello struct {
+	Protocol int          `cbor:"1,keyasint"`
+	Session  string       `cbor:"2,keyasint"` // a new random ID per connection
+	Info     api.NodeInfo `cbor:"3,keyasint"`
+}
+
+// Down is a message from a manager. Every field may be absent; an empty one is a
+// heartbeat.
+type Down struct {
+	Welcome *Welcome `cbor:"1,keyasint,omitempty"`
+	// Full says that Tasks are all there are: the node forgets what is not there.
+	Full bool `cbor:"2,keyasint,omitempty"`
+	// Specs are needed by Tasks of this or later messages, by api.RevisionID. The
+	// node drops one when its last task goes.
+	Specs map[string]api.ServiceSpec `cbor:"3,keyasint,omitempty"`
+	// Tasks to add or to replace.
+	Tasks []Assignment `cbor:"4,keyasint,omitempty"`
+	// Removed are IDs of tasks to stop and forget.
+	Removed []string `cbor:"5,keyasint,omitempty"`
+	// Revision of the store that this message brings the node to.
+	Revision int64 `cbor:"6,keyasint,omitempty"`
+	// Open asks the node for a stream.
+	Open *Open `cbor:"7,keyasint,omitempty"`
+	// Files are the contents of secrets and configs, by FileID.
+	Files map[string][]byte `cbor:"8,keyasint,omitempty"`
+	// Error ends the session: for the node's log and for its user.
+	Error *api.Error `cbor:"9,keyasint,omitempty"`
+}
+
+// Welcome answers Hello.
+type Welcome struct {
+	Node    api.Node `cbor:"1,keyasint"`
+	Cluster string   `cbor:"2,keyasint"` // api.Cluster.Identity
+	// Heartbeat is how often the node must send something; Timeout is after how
+	// much silence either side takes the other for dead.
+	Heartbeat time.Duration `cbor:"3,keyasint"`
+	Timeout   time.Duration `cbor:"4,keyasint"`
+	// Managers are the addresses (host:port) of all managers, to try next.
+	Managers []string `cbor:"5,keyasint"`
+	// Roots are the CA certificates in force (PEM).
+	Roots []byte `cbor:"6,keyasint"`
+}
+
+// Assignment is a task for the node, with what it takes to run it beside its
+// spec.
+type Assignment struct {
+	Task        api.Task `cbor:"1,keyasint"`
+	ServiceName string   `cbor:"2,keyasint"`
+	AppName     string   `cbor:"3,keyasint,omitempty"`
+	NodeName    string   `cbor:"4,keyasint"`
+}
+
+// SpecID is the key of the assignment's spec in Down.Specs.
+func (a Assignment) SpecID() string { return api.RevisionID(a.Task.Service, a.Task.Revision) }
+
+// FileID is the key of a secret's or config's content in Down.Files.
+func FileID(ref api.FileReference) string { return api.RevisionID(ref.ID, ref.Version) }

@@ -1,0 +1,67 @@
+// Package scheduler decides: from a snapshot and a time it plans steps, each
+// with its reason in plain words. It is pure. It has no clock, does no I/O, knows
+// no etcd, and never acts: the leader applies its steps, and `orc deploy
+// --dry-run` prints them. The same snapshot and time give the same plan.
+package scheduler
+
+import (
+	"time"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/store"
+)
+
+// planner is a scheduler with its working memory: the node table and what each
+// service needed at the last pass. The memory is only speed: a new Planner shown
+// the same snapshot plans the same.
+//
+//	planner := scheduler.New(snapshot)
+//	planner.Observe(update) // after each store.Update, in order
+//	plan := planner.Plan(now)
+//
+// It is for one goroutine.
+type planner interface {
+	Observe(update store.Update)
+	// Plan decides for everything that changed since the last Plan or whose time
+	// has come by now.
+	Plan(now time.Time) Plan
+}
+
+// Plan is what should be done now, and when to ask again although nothing
+// changed.
+type Plan struct {
+	Steps []Step
+	// Wake is when time alone makes a difference (a delay, a monitor window); zero
+	// for never.
+	Wake time.Time
+}
+
+// Step is one change. Each is safe alone and in the order given; a batch of them
+// is committed together. Steps of one service stand together.
+type Step struct {
+	Action Action
+	// Service is the ID of the service it is for.
+	Service string
+	// Before is the object that is replaced or deleted (nil: After is new), and
+	// After what it becomes (nil: it is deleted).
+	Before, After api.Object
+	// Reason is for people: "slot 2: node n3 is down".
+	Reason string
+}
+
+// Action names a step, for people and events.
+type Action string
+
+// The actions.
+const (
+	CreateTask    Action = "create"   // a new task, placed or pending
+	PlaceTask     Action = "place"    // a pending task got its node
+	ExplainTask   Action = "explain"  // a pending task's reason changed
+	StopTask      Action = "stop"     // Desired moves to shutdown
+	DiscardTask   Action = "discard"  // Desired moves to remove
+	ForgetTask    Action = "forget"   // an ended task and its status leave the history
+	LoseTask      Action = "lose"     // a status is written for a task whose node is gone
+	StepRollout   Action = "rollout"  // the rollout's record changes
+	RevertService Action = "rollback" // the service goes back to its previous revision
+	ForgetSpec    Action = "trim"     // a revision that nothing needs any more
+)
