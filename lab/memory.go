@@ -1,0 +1,149 @@
+package lab
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// forgetMemory removes what a real host would lose with its power: mounts below
+// the node's directory, shims' sockets, and the containers' control groups.
+func (n *Node) forgetMemory(ctx context.Context) error {
+	containers, err := n.bundles()
+	if err != nil {
+		return err
+	}
+	for _, bundle := range containers {
+		// containerd keeps shims' sockets outside of its state directory; the bundle
+		// says where.
+		address, err := os.ReadFile(filepath.Join(bundle, "address"))
+		if err == nil {
+			os.Remove(strings.TrimPrefix(strings.TrimSpace(string(address)), "unix://"))
+		}
+		if err := removeCgroups(ctx, filepath.Base(bundle)); err != nil {
+			return err
+		}
+	}
+	if err := unmountBelow(n.dir()); err != nil {
+		return err
+	}
+	for _, bundle := range containers {
+		if err := os.RemoveAll(bundle); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bundles are the directories in which containerd keeps running containers.
+func (n *Node) bundles() ([]string, error) {
+	var found []string
+	err := filepath.WalkDir(n.DataDir(), func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil // gone meanwhile
+		case err != nil:
+			return err
+		case !entry.IsDir():
+			return nil
+		case entry.Name() == "io.containerd.runtime.v2.task" && strings.Contains(path, "state"):
+			bundles, err := filepath.Glob(filepath.Join(path, "*", "*"))
+			found = append(found, bundles...)
+			return errors.Join(err, fs.SkipDir)
+		case strings.HasPrefix(entry.Name(), "io.containerd.") || entry.Name() == "member":
+			return fs.SkipDir // content and snapshots: large, and no bundle in them
+		}
+		return nil
+	})
+	return found, err
+}
+
+// unmountBelow unmounts what is mounted at or below dir, the deepest first.
+func unmountBelow(dir string) error {
+	for range 10 { // a mount may lie over another
+		points, err := mountsBelow(dir)
+		if err != nil || len(points) == 0 {
+			return err
+		}
+		for _, point := range points {
+			if err := unix.Unmount(point, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+				return fmt.Errorf("unmount %s: %w", point, err)
+			}
+		}
+	}
+	return fmt.Errorf("mounts below %s come back", dir)
+}
+
+func mountsBelow(dir string) ([]string, error) {
+	file, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var points []string
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 5 {
+			continue
+		}
+		point := unescape(fields[4])
+		if strings.HasPrefix(point, dir+"/") {
+			points = append(points, point)
+		}
+	}
+	slices.Sort(points)
+	slices.Reverse(points)
+	return points, nil
+}
+
+// unescape undoes the octal escapes of proc_pid_mountinfo(5).
+func unescape(field string) string {
+	var b strings.Builder
+	for i := 0; i < len(field); i++ {
+		if field[i] == '\\' && i+3 < len(field) {
+			if code, err := strconv.ParseUint(field[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(code))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(field[i])
+	}
+	return b.String()
+}
+
+// removeCgroups removes the control groups of a container, under every
+// controller. The kernel takes a moment to empty one whose processes were killed.
+func removeCgroups(ctx context.Context, container string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for _, pattern := range []string{"/sys/fs/cgroup/orc/", "/sys/fs/cgroup/*/orc/", "/sys/fs/cgroup/*/*/orc/"} {
+		groups, err := filepath.Glob(pattern + container)
+		if err != nil {
+			return err
+		}
+		for _, group := range groups {
+			for {
+				err := os.Remove(group)
+				if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTEMPTY) {
+					break
+				}
+				if waited := pause(ctx, 20*time.Millisecond); waited != nil {
+					return fmt.Errorf("remove %s: %w", group, err)
+				}
+			}
+			os.Remove(filepath.Dir(group)) // only when it was the last one
+		}
+	}
+	return nil
+}
