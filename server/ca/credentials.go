@@ -1,0 +1,156 @@
+package ca
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/big"
+	"sync/atomic"
+	"time"
+
+	"github.com/orc-project/orc/api"
+)
+
+// Credentials are a node's certificate, its key and the roots it trusts. They
+// can be replaced while connections made with them go on; new ones use the new.
+// Safe for use by several goroutines.
+type Credentials struct {
+	state atomic.Pointer[credentialState]
+}
+
+type credentialState struct {
+	peer        Peer
+	certificate tls.Certificate
+	roots       *x509.CertPool
+}
+
+// NewCredentials reads PEM and checks that the parts belong together.
+func NewCredentials(certificate, key, roots []byte) (*Credentials, error) {
+	c := &Credentials{}
+	return c, c.Replace(certificate, key, roots)
+}
+
+// Replace puts a renewed certificate or new roots in force. On error the old ones
+// stay.
+func (c *Credentials) Replace(certificate, key, roots []byte) error {
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		return fmt.Errorf("read the certificate and its key: %w", err)
+	}
+	peer, ok := peerOf(pair.Leaf)
+	if !ok {
+		return errors.New("read the certificate: it is not one of an orc cluster")
+	}
+	trusted, err := parseCertificates(roots)
+	if err != nil {
+		return fmt.Errorf("read the CA's certificates: %w", err)
+	}
+	pool := x509.NewCertPool()
+	for _, each := range trusted {
+		pool.AddCert(each)
+	}
+	usages := []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: pool, KeyUsages: usages, CurrentTime: pair.Leaf.NotBefore}); err != nil {
+		return fmt.Errorf("check the certificate against the CA: %w", err)
+	}
+	c.state.Store(&credentialState{peer: peer, certificate: pair, roots: pool})
+	return nil
+}
+
+// Peer is who these credentials make one.
+func (c *Credentials) Peer() Peer { return c.state.Load().peer }
+
+// Leaf is the certificate in force.
+func (c *Credentials) Leaf() *x509.Certificate { return c.state.Load().certificate.Leaf }
+
+// Check says whether the certificate is valid at now, in words for the operator.
+func (c *Credentials) Check(now time.Time) error {
+	leaf := c.Leaf()
+	if now.Before(leaf.NotBefore) {
+		return api.Invalidf("this node's certificate is not valid before %s: is the clock right (it says %s)?",
+			leaf.NotBefore.Format(time.RFC3339), now.Format(time.RFC3339))
+	}
+	if now.After(leaf.NotAfter) {
+		return api.Invalidf("this node's certificate ended at %s (the clock says %s): remove the node, empty its data directory and join again",
+			leaf.NotAfter.Format(time.RFC3339), now.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// RenewAt is when the certificate should be renewed: at a random point between
+// 50 and 80 % of its life, so that a cluster's nodes don't come all at once.
+func (c *Credentials) RenewAt() time.Time {
+	leaf := c.Leaf()
+	life := leaf.NotAfter.Sub(leaf.NotBefore) - backdate
+	spread, err := rand.Int(rand.Reader, big.NewInt(int64(life)*3/10+1))
+	if err != nil {
+		spread = big.NewInt(0)
+	}
+	return leaf.NotBefore.Add(backdate + life/2 + time.Duration(spread.Int64()))
+}
+
+// Server is the TLS configuration of a manager's listener: TLS 1.3 only; a
+// certificate that the client shows must be of the cluster, but it may show none.
+func (c *Credentials) Server() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		NextProtos: []string{"h2", "http/1.1"},
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			state := c.state.Load()
+			return &tls.Config{
+				MinVersion:             tls.VersionTLS13,
+				NextProtos:             []string{"h2", "http/1.1"},
+				Certificates:           []tls.Certificate{state.certificate},
+				ClientAuth:             tls.VerifyClientCertIfGiven,
+				ClientCAs:              state.roots,
+				SessionTicketsDisabled: true, // every connection is checked anew
+			}, nil
+		},
+		// crypto/tls wants to see a certificate here too.
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return &c.state.Load().certificate, nil
+		},
+	}
+}
+
+// Client is the TLS configuration for one dial to a manager of the same cluster:
+// ask for a new one at each dial, for roots change.
+func (c *Credentials) Client() *tls.Config {
+	state := c.state.Load()
+	return &tls.Config{
+		MinVersion:       tls.VersionTLS13,
+		NextProtos:       []string{"h2"},
+		RootCAs:          state.roots,
+		ServerName:       ServerName(RoleManager),
+		VerifyConnection: sameCluster(state.peer.Cluster),
+		// Always shown: crypto/tls itself would leave out one that the server does
+		// not ask for, and the refusal would be harder to understand.
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return &state.certificate, nil
+		},
+	}
+}
+
+// Joining is the TLS configuration to meet a manager with, by its root alone
+// (PEM, from CheckRoots), before one has a certificate.
+func Joining(root []byte) (*tls.Config, error) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(root) {
+		return nil, errors.New("read the CA's certificate: there is none")
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, NextProtos: []string{"h2"}, RootCAs: pool, ServerName: ServerName(RoleManager),
+	}, nil
+}
+
+func sameCluster(cluster string) func(tls.ConnectionState) error {
+	return func(state tls.ConnectionState) error {
+		peer, ok := PeerOf(&state)
+		if !ok || peer.Role != RoleManager || peer.Cluster != cluster {
+			return errors.New("the other end is no manager of this cluster")
+		}
+		return nil
+	}
+}
