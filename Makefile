@@ -1,0 +1,76 @@
+# What people run: make build test lint bench demo clean. CI runs nothing else.
+# Needs Go, gcc and make; runc also needs libseccomp-dev, which is installed here
+# when this runs as root and apt-get exists, and named otherwise.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+
+MODULE   := github.com/orc-project/orc
+EMBEDDED := runtime/bundle/embedded
+LDFLAGS  := -s -w -X $(MODULE)/version.Version=$(VERSION) -X $(MODULE)/version.Commit=$(COMMIT)
+
+CONTAINERD_PKG := github.com/containerd/containerd/v2
+RUNC_PKG       := github.com/opencontainers/runc
+# containerd without what orc never asks it for: CRI and other snapshotters.
+CONTAINERD_TAGS := no_btrfs no_devmapper no_zfs no_cri no_tracing
+RUNC_TAGS       := seccomp netgo osusergo
+
+.PHONY: all build bundle test lint bench demo clean seccomp
+
+all: build
+
+# One static binary with everything in it. Go decides itself what to compile again.
+build: bundle
+	CGO_ENABLED=0 go build -tags bundle -trimpath -ldflags "$(LDFLAGS)" -o bin/orc .
+
+# containerd, its shim and runc from the versions in go.mod; built again only when
+# those change.
+bundle: $(EMBEDDED)/manifest.json
+
+version = $(shell go list -m -f '{{.Version}}' $(1))
+
+$(EMBEDDED)/manifest.json: build/bundle/containerd build/bundle/containerd-shim-runc-v2 build/bundle/runc runtime/bundle/pack/main.go
+	go run ./runtime/bundle/pack $(EMBEDDED) \
+	  containerd=$(call version,$(CONTAINERD_PKG))=build/bundle/containerd \
+	  containerd-shim-runc-v2=$(call version,$(CONTAINERD_PKG))=build/bundle/containerd-shim-runc-v2 \
+	  runc=$(call version,$(RUNC_PKG))=build/bundle/runc
+
+build/bundle/containerd build/bundle/containerd-shim-runc-v2: build/bundle/%: go.mod
+	CGO_ENABLED=0 go build -trimpath -tags "$(CONTAINERD_TAGS)" \
+	  -ldflags "-s -w -X $(CONTAINERD_PKG)/version.Version=$(patsubst v%,%,$(call version,$(CONTAINERD_PKG)))" \
+	  -o $@ $(CONTAINERD_PKG)/cmd/$*
+	@touch $@
+
+build/bundle/runc: go.mod | seccomp
+	CGO_ENABLED=1 go build -trimpath -tags "$(RUNC_TAGS)" \
+	  -ldflags "-s -w -linkmode external -extldflags -static" -o $@ $(RUNC_PKG)
+	@touch $@
+
+seccomp:
+	@printf '#include <seccomp.h>\n' | $(or $(CC),cc) -E -x c - >/dev/null 2>&1 || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get install -y --no-install-recommends libseccomp-dev || \
+	      { apt-get update && apt-get install -y --no-install-recommends libseccomp-dev; }; \
+	  else \
+	    echo "make: runc needs libseccomp's headers: install the package libseccomp-dev (Debian, Ubuntu) or libseccomp-static and libseccomp-devel (Fedora)" >&2; exit 1; \
+	  fi; }
+
+# Everything, with the real runtime and real clusters of bin/orc; needs root, and
+# without it says what it left out.
+test: build
+	ORC_BINARY=$(CURDIR)/bin/orc go test -tags bundle -timeout 30m ./...
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	  if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+bench: build
+	ORC_BINARY=$(CURDIR)/bin/orc go test -tags bundle -timeout 30m -run '^$$' -bench . ./...
+
+demo: build
+	ORC_BINARY=$(CURDIR)/bin/orc testdata/demo.sh
+
+clean:
+	rm -rf bin build $(EMBEDDED)
