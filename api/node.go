@@ -17,6 +17,8 @@ type Node struct {
 	Number uint16 `json:"number"`
 	// Member is the etcd member's ID of a manager; 0 for a worker.
 	Member uint64 `json:"member,omitempty"`
+	// API is where others reach a manager's API (host:port); empty for a worker.
+	API string `json:"api,omitempty"`
 	// Runs says whether the node runs containers (a manager with --no-agent does not).
 	Runs bool `json:"runs"`
 }

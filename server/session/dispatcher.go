@@ -1,0 +1,236 @@
+// Package session is the manager's end of the nodes' sessions (see api/wire):
+// assignments go out, statuses come in, and a node is up while its session is.
+//
+// It decides nothing about tasks and never runs anything. Heartbeats stay in
+// memory: only a node's transitions and its tasks' statuses are written. A node
+// gets what its own tasks need, and nothing else, whatever it asks for.
+//
+//	store ─watch─▶ Dispatcher ─changed IDs─▶ session ─Down─▶ node
+//	store ◀─group commit─ scribe ◀─validated─ session ◀─Up─ node
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/store"
+)
+
+// Config is what a Dispatcher needs.
+type Config struct {
+	Store store.Store
+	// Node is this manager's own node ID.
+	Node string
+}
+
+// Dispatcher keeps this manager's sessions.
+type Dispatcher struct {
+	config Config
+	log    *zap.Logger
+	scribe *scribe
+
+	mu       sync.Mutex
+	ready    bool            // Run has begun: sessions may open
+	snapshot *store.Snapshot // what sessions were last told of
+	timeout  time.Duration
+	nodes    map[string]*presence // by node ID: those that this manager answers for
+	streams  map[string]*pending  // by stream ID: asked for, not yet here
+	wg       sync.WaitGroup       // sessions being served
+}
+
+// New makes a Dispatcher, which serves while Run runs.
+func New(config Config, log *zap.Logger) *Dispatcher {
+	d := &Dispatcher{
+		config: config, log: log.Named("session"),
+		nodes: make(map[string]*presence), streams: make(map[string]*pending),
+	}
+	d.scribe = newScribe(config.Store, d.log)
+	return d
+}
+
+// Run tells sessions what changed, writes what they report and notes who went
+// silent, until ctx ends. Sessions are then cut, but their nodes not written off:
+// they find another manager, or this one again.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	watcher := d.config.Store.Watch()
+	defer watcher.Close()
+	first, err := watcher.Next(ctx)
+	if err != nil {
+		return err
+	}
+	d.begin(first.Snapshot, time.Now())
+	defer d.end()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return d.follow(ctx, watcher) })
+	group.Go(func() error { return d.scribe.run(ctx) })
+	group.Go(func() error { return d.sweepLoop(ctx) })
+	return group.Wait()
+}
+
+// begin takes over the nodes whose sessions this manager held before it was
+// restarted: they have some time to come back.
+func (d *Dispatcher) begin(snapshot *store.Snapshot, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ready, d.snapshot, d.timeout = true, snapshot, nodeTimeout(snapshot)
+	for status := range store.All[api.NodeStatus](snapshot) {
+		if status.State == api.NodeReady && status.Manager == d.config.Node {
+			d.nodes[status.ID] = &presence{id: status.Session, heard: now.Add(d.timeout)}
+		}
+	}
+}
+
+func (d *Dispatcher) end() {
+	d.mu.Lock()
+	d.ready = false
+	for _, p := range d.nodes {
+		if p.session != nil {
+			p.session.cut(api.Errorf(api.CodeUnavailable, "this manager is shutting down"))
+		}
+	}
+	for _, p := range d.streams {
+		p.refuse()
+	}
+	d.mu.Unlock()
+	d.wg.Wait()
+}
+
+func (d *Dispatcher) follow(ctx context.Context, watcher store.Watcher) error {
+	for {
+		update, err := watcher.Next(ctx)
+		if err != nil {
+			return err
+		}
+		d.observe(update)
+	}
+}
+
+// observe tells the sessions whose nodes are concerned which tasks changed. It
+// costs what changed, however many sessions there are.
+func (d *Dispatcher) observe(update store.Update) {
+	changed := make(map[string][]string) // node → tasks
+	var everyone bool
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.snapshot = update.Snapshot
+	for _, change := range update.Changes {
+		switch change.Kind {
+		case api.KindTask:
+			before, after := placed(change.Old), placed(change.New)
+			if after != "" {
+				changed[after] = append(changed[after], change.ID)
+			}
+			if before != "" && before != after {
+				changed[before] = append(changed[before], change.ID)
+			}
+		case api.KindNode:
+			everyone = d.observeNode(change) || everyone
+		case api.KindNodeStatus:
+			d.observeStatus(change)
+		case api.KindCluster:
+			d.observeSettings()
+			everyone = true
+		}
+	}
+	for node, tasks := range changed {
+		if p := d.nodes[node]; p != nil && p.session != nil {
+			p.session.tell(update.Snapshot, tasks, false)
+		}
+	}
+	if everyone {
+		for _, p := range d.nodes {
+			if p.session != nil {
+				p.session.tell(update.Snapshot, nil, true)
+			}
+		}
+	}
+}
+
+// observeNode cuts off a node that was removed, and reports whether all nodes
+// must hear of the change: the managers' addresses are theirs to know.
+func (d *Dispatcher) observeNode(change store.Change) (everyone bool) {
+	before, _ := change.Old.(*api.Node)
+	after, _ := change.New.(*api.Node)
+	p := d.nodes[change.ID]
+	if p != nil && p.session != nil {
+		if after == nil {
+			p.session.cut(removed())
+		} else {
+			p.session.tell(d.snapshot, nil, true)
+		}
+	}
+	if after == nil {
+		delete(d.nodes, change.ID)
+	}
+	return managerAddress(before) != managerAddress(after)
+}
+
+// observeStatus lets go of a node that has a newer session with another manager.
+func (d *Dispatcher) observeStatus(change store.Change) {
+	status, _ := change.New.(*api.NodeStatus)
+	p := d.nodes[change.ID]
+	if status == nil || p == nil || status.Manager == d.config.Node || status.State != api.NodeReady {
+		return
+	}
+	if s := p.session; s != nil {
+		if committed := s.committed.Load(); committed == 0 || status.Version <= committed {
+			return // this one's own turn is still to come, or came later
+		}
+		s.cut(replaced())
+	}
+	delete(d.nodes, change.ID)
+}
+
+// observeSettings lets nodes begin anew when the node timeout changed, for both
+// ends of a session must go by the same.
+func (d *Dispatcher) observeSettings() {
+	timeout := nodeTimeout(d.snapshot)
+	if timeout == d.timeout {
+		return
+	}
+	d.timeout = timeout
+	for _, p := range d.nodes {
+		if p.session != nil {
+			p.session.cut(api.Errorf(api.CodeUnavailable, "the node timeout is now %s: connect again", timeout))
+		}
+	}
+}
+
+func placed(object api.Object) string {
+	if task, ok := object.(*api.Task); ok && task != nil {
+		return task.Node
+	}
+	return ""
+}
+
+func nodeTimeout(snapshot *store.Snapshot) time.Duration {
+	if cluster := store.Get[api.Cluster](snapshot, api.ClusterID); cluster != nil && cluster.Settings.NodeTimeout > 0 {
+		return cluster.Settings.NodeTimeout.Std()
+	}
+	return api.DefaultNodeTimeout
+}
+
+func removed() error {
+	return api.Errorf(api.CodeForbidden, "this node was removed from the cluster: empty its data directory to let it join again")
+}
+
+func replaced() error {
+	return api.Errorf(api.CodeConflict, "the node opened a newer session")
+}
+
+// unguessable is a random name of 128 bits or more.
+func unguessable() string { return rand.Text() }
+
+func describe(node *api.Node, id string) string {
+	if node == nil || node.Name == "" {
+		return api.ShortID(id)
+	}
+	return fmt.Sprintf("%s (%s)", node.Name, api.ShortID(id))
+}

@@ -1,0 +1,145 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/api"
+)
+
+// presence is a node that this manager answers for: it has a session here, or
+// had one and may come back before it counts as lost.
+//
+//	connected ──(connection closed)──▶ away ──(node timeout)──▶ down
+//	    └────────────────(silent for the node timeout)────────────┘
+//
+// A closed connection is no loss: an agent that crashed or is being upgraded is
+// back within the timeout, and its containers never stopped.
+type presence struct {
+	session *session // nil while away
+	id      string   // the newest session's ID
+	// heard is when the node was last known to be there, while it is away.
+	heard   time.Time
+	message string
+}
+
+// enter lets one more session begin; its end must call wg.Done.
+func (d *Dispatcher) enter() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.ready {
+		return api.Errorf(api.CodeUnavailable, "this manager is starting or shutting down")
+	}
+	d.wg.Add(1)
+	return nil
+}
+
+// claim makes s its node's session. An older one is cut.
+func (d *Dispatcher) claim(s *session) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.ready {
+		return api.Errorf(api.CodeUnavailable, "this manager is shutting down")
+	}
+	if old := d.nodes[s.node]; old != nil && old.session != nil {
+		old.session.cut(replaced())
+	}
+	s.timeout = d.timeout
+	d.nodes[s.node] = &presence{session: s, id: s.id}
+	return nil
+}
+
+// close notes that a session has ended. Its node is away from now on, unless it
+// was removed or has a newer session.
+func (d *Dispatcher) close(s *session, reason error) {
+	s.log.Info("node's session ended", zap.Error(reason))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := d.nodes[s.node]
+	if p == nil || p.session != s {
+		return
+	}
+	p.session, p.heard, p.message = nil, time.Now(), "its connection closed"
+	if s.leaving.Load() {
+		p.message = "its orc process was stopped"
+	}
+	if silent := time.Duration(time.Now().UnixNano() - s.heard.Load()); silent >= s.timeout {
+		p.heard, p.message = p.heard.Add(-silent), "it was silent for "+s.timeout.String()
+	}
+}
+
+// sweepLoop looks for nodes that are silent for too long.
+func (d *Dispatcher) sweepLoop(ctx context.Context) error {
+	const tick = 200 * time.Millisecond
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+		now := time.Now()
+		if stalled := now.Sub(last); stalled > 5*tick {
+			// This process itself was stopped or starved: what nodes sent meanwhile is
+			// still unread, so their silence means nothing.
+			d.forgive(stalled)
+		} else {
+			d.sweep(now)
+		}
+		last = now
+	}
+}
+
+// sweep cuts silent sessions and writes off the nodes whose time is over.
+func (d *Dispatcher) sweep(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for node, p := range d.nodes {
+		if s := p.session; s != nil {
+			if silent := now.Sub(time.Unix(0, s.heard.Load())); silent <= s.timeout || s.committed.Load() == 0 {
+				continue
+			}
+			s.cut(fmt.Errorf("silent for %s", s.timeout))
+			p.session, p.heard, p.message = nil, time.Unix(0, s.heard.Load()), "it was silent for "+s.timeout.String()
+		}
+		if now.Sub(p.heard) > d.timeout {
+			d.scribe.writeNode(node, lost(p.id, p.message), d.writtenOff(node, p))
+			p.heard = now // asked once; should the write fail, again after a timeout
+		}
+	}
+}
+
+// writtenOff forgets a node once its loss is written, unless it came back.
+func (d *Dispatcher) writtenOff(node string, p *presence) func(int64, error) {
+	return func(revision int64, err error) {
+		if err != nil {
+			return
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.nodes[node] == p && p.session == nil {
+			delete(d.nodes, node)
+			if revision > 0 {
+				d.log.Warn("node is down", zap.String("node", node), zap.String("reason", p.message))
+			}
+		}
+	}
+}
+
+func (d *Dispatcher) forgive(stalled time.Duration) {
+	d.log.Warn("this process was stalled: nodes get their time again", zap.Duration("for", stalled))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range d.nodes {
+		if p.session != nil {
+			p.session.heard.Add(int64(stalled))
+		} else {
+			p.heard = p.heard.Add(stalled)
+		}
+	}
+}
