@@ -42,7 +42,7 @@ func (s *scribe) commit(ctx context.Context, b batch) error {
 	for _, node := range b.nodes {
 		switch {
 		case store.Get[api.Node](snapshot, node) == nil:
-			finish(b.writes[node], 0, removed())
+			finish(b.writes[node], 0, Removed())
 		case written[node]:
 			finish(b.writes[node], s.revision, nil)
 		default:

@@ -161,7 +161,7 @@ func (d *Dispatcher) observeNode(change store.Change) (everyone bool) {
 	p := d.nodes[change.ID]
 	if p != nil && p.session != nil {
 		if after == nil {
-			p.session.cut(removed())
+			p.session.cut(Removed())
 		} else {
 			p.session.tell(d.snapshot, nil, true)
 		}
@@ -217,7 +217,8 @@ func nodeTimeout(snapshot *store.Snapshot) time.Duration {
 	return api.DefaultNodeTimeout
 }
 
-func removed() error {
+// Removed is what a node hears that is no part of the cluster any more.
+func Removed() error {
 	return api.Errorf(api.CodeForbidden, "this node was removed from the cluster: empty its data directory to let it join again")
 }
 

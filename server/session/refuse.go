@@ -14,8 +14,8 @@ var statuses = map[api.Code]int{
 	api.CodeConflict: http.StatusConflict, api.CodeUnavailable: http.StatusServiceUnavailable,
 }
 
-// refuse answers with an error as the API does.
-func refuse(w http.ResponseWriter, err error) {
+// Refuse answers with an error as the API does.
+func Refuse(w http.ResponseWriter, err error) {
 	var told *api.Error
 	if !errors.As(err, &told) {
 		told = api.Errorf(api.CodeInternal, "%w", err)

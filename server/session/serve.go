@@ -28,7 +28,7 @@ const (
 func (d *Dispatcher) ServeSession(w http.ResponseWriter, r *http.Request) {
 	peer, err := nodePeer(r)
 	if err != nil {
-		refuse(w, err)
+		Refuse(w, err)
 		return
 	}
 	control := http.NewResponseController(w)

@@ -86,13 +86,13 @@ func (d *Dispatcher) abandon(id string, p *pending) {
 func (d *Dispatcher) ServeStream(w http.ResponseWriter, r *http.Request) {
 	peer, err := nodePeer(r)
 	if err != nil {
-		refuse(w, err)
+		Refuse(w, err)
 		return
 	}
 	id := r.PathValue("id")
 	p := d.awaited(id, peer.ID)
 	if p == nil {
-		refuse(w, api.NotFoundf("nobody waits for this stream"))
+		Refuse(w, api.NotFoundf("nobody waits for this stream"))
 		return
 	}
 	s := newStream(w, r)

@@ -1,0 +1,159 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/ca"
+)
+
+const (
+	// maxConnections at once; each is a node, a manager or a client.
+	maxConnections = 16384
+	headerTimeout  = 10 * time.Second // of the TLS handshake too
+	idleTimeout    = 2 * time.Minute
+	shutdownGrace  = 2 * time.Second
+	// maxStreams on one connection, each with a window of streamWindow: a stream
+	// that nobody reads must not fill the connection's window, or it would hold up
+	// the node's session.
+	maxStreams   = 250
+	streamWindow = 256 << 10
+)
+
+// Listen opens the manager's address.
+func Listen(address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, api.Conflictf("%s is taken: stop what listens there, or choose another --listen address", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return listener, nil
+}
+
+// ListenUnix opens the socket that only root may use. What is left of an earlier
+// one is replaced: the caller holds the data directory's lock.
+func ListenUnix(path string) (net.Listener, error) {
+	// Made where nobody else can reach it, until its mode is right.
+	dir, err := os.MkdirTemp(filepath.Dir(path), ".s")
+	if err != nil {
+		return nil, fmt.Errorf("make the socket: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	private := filepath.Join(dir, "s")
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: private, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("make the socket %s: %w", path, err)
+	}
+	listener.SetUnlinkOnClose(false)
+	if err := errors.Join(os.Chmod(private, 0o600), os.Rename(private, path)); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the socket: %w", err), listener.Close())
+	}
+	return listener, nil
+}
+
+// local is the HTTP server on the unix socket: whoever can open it is root.
+func local(handler http.Handler, log *zap.Logger) *http.Server {
+	server := newServer(handler, log)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	server.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+		return ca.WithPeer(ctx, ca.Peer{ID: "root", Role: ca.RoleLocal})
+	}
+	return server
+}
+
+// remote is the HTTP server for nodes and clients elsewhere.
+func remote(handler http.Handler, credentials *ca.Credentials, log *zap.Logger) *http.Server {
+	server := newServer(handler, log)
+	server.Protocols.SetHTTP2(true)
+	server.TLSConfig = credentials.Server()
+	return server
+}
+
+func newServer(handler http.Handler, log *zap.Logger) *http.Server {
+	// What strangers do to the port is nothing an operator must read.
+	quiet, _ := zap.NewStdLogAt(log.Named("http"), zap.DebugLevel)
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 64 << 10,
+		ErrorLog: quiet, Protocols: new(http.Protocols),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerStream: streamWindow,
+			MaxReceiveBufferPerConnection: (maxStreams + 1) * streamWindow,
+			SendPingTimeout:               15 * time.Second, PingTimeout: 15 * time.Second,
+		},
+	}
+	server.Protocols.SetHTTP1(true)
+	return server
+}
+
+// serve runs an HTTP server until ctx ends; requests are cancelled with it.
+func serve(ctx context.Context, server *http.Server, listener net.Listener, secure bool) error {
+	server.BaseContext = func(net.Listener) context.Context { return ctx }
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+		defer cancel()
+		if server.Shutdown(grace) != nil {
+			server.Close()
+		}
+	})
+	limited := &limitedListener{Listener: listener, slots: make(chan struct{}, maxConnections)}
+	var err error
+	if secure {
+		err = server.ServeTLS(limited, "", "")
+	} else {
+		err = server.Serve(limited)
+	}
+	if stop() {
+		return fmt.Errorf("serve on %s: %w", listener.Addr(), err) // it ended by itself
+	}
+	<-ended
+	return ctx.Err()
+}
+
+// limitedListener bounds the connections that are open at once.
+type limitedListener struct {
+	net.Listener
+	slots chan struct{}
+}
+
+// Accept closes connections above the limit at once: waiting would hold up those
+// that come when there is room again.
+func (l *limitedListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case l.slots <- struct{}{}:
+			return &limitedConn{Conn: conn, release: func() { <-l.slots }}, nil
+		default:
+			conn.Close()
+		}
+	}
+}
+
+type limitedConn struct {
+	net.Conn
+	once    sync.Once
+	release func()
+}
+
+func (c *limitedConn) Close() error {
+	c.once.Do(c.release)
+	return c.Conn.Close()
+}

@@ -1,0 +1,82 @@
+// Package server is a manager: it listens for users and nodes, keeps the nodes'
+// sessions, and while it leads, carries out what the scheduler plans.
+//
+// It never runs a container and never decides where one runs: the agent does the
+// one, the scheduler the other. It knows the database only by its contract.
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orc-project/orc/scheduler"
+	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/server/session"
+	"github.com/orc-project/orc/store"
+)
+
+// Config is what a Server is made of.
+type Config struct {
+	Store store.Store
+	// Node is this manager's own node ID.
+	Node string
+	// Credentials are this manager's; they may be replaced while it runs.
+	Credentials *ca.Credentials
+	// TCP and Unix are open listeners (see Listen, ListenUnix), which the Server
+	// closes.
+	TCP, Unix net.Listener
+	// API answers what is not the nodes' own.
+	API func(*session.Dispatcher) http.Handler
+	// Planner makes the scheduler's working memory.
+	Planner func(*store.Snapshot) Planner
+}
+
+// Planner is a scheduler: see package scheduler.
+type Planner interface {
+	Observe(update store.Update)
+	Plan(now time.Time) scheduler.Plan
+}
+
+// Server is a manager of the cluster.
+type Server struct {
+	config     Config
+	log        *zap.Logger
+	dispatcher *session.Dispatcher
+}
+
+// New makes a Server.
+func New(config Config, log *zap.Logger) *Server {
+	return &Server{config: config, log: log, dispatcher: session.New(session.Config{Store: config.Store, Node: config.Node}, log)}
+}
+
+// Run serves until ctx ends, which takes a few seconds at most. It gives up the
+// leadership if it has it.
+func (s *Server) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.dispatcher.Run(ctx) })
+	group.Go(func() error {
+		return (&leader{store: s.config.Store, id: s.config.Node, planner: s.config.Planner, log: s.log.Named("leader")}).run(ctx)
+	})
+	handler := s.handler()
+	group.Go(func() error { return serve(ctx, remote(handler, s.config.Credentials, s.log), s.config.TCP, true) })
+	group.Go(func() error { return serve(ctx, local(handler, s.log), s.config.Unix, false) })
+	if err := group.Wait(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// handler mounts the rooms behind authentication.
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/session", s.dispatcher.ServeSession)
+	mux.HandleFunc("POST /v1/streams/{id}", s.dispatcher.ServeStream)
+	mux.Handle("/", s.config.API(s.dispatcher))
+	return s.authenticate(limitStrangers(mux))
+}

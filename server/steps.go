@@ -1,0 +1,60 @@
+package server
+
+import (
+	"time"
+
+	"github.com/orc-project/orc/scheduler"
+	"github.com/orc-project/orc/store"
+)
+
+// batches cuts a plan into transactions of at most limit steps. Steps of one
+// service stay together unless they are more than that alone; each batch is safe
+// without the others.
+func batches(steps []scheduler.Step, limit int) [][]scheduler.Step {
+	var all [][]scheduler.Step
+	start := 0
+	for at := 0; at < len(steps); {
+		end := at + 1
+		for end < len(steps) && steps[end].Service == steps[at].Service && end-at < limit {
+			end++
+		}
+		if end-start > limit {
+			all = append(all, steps[start:at])
+			start = at
+		}
+		at = end
+	}
+	if start < len(steps) {
+		all = append(all, steps[start:])
+	}
+	return all
+}
+
+// transaction is the steps' changes, in their order.
+func transaction(steps []scheduler.Step, now time.Time) *store.Tx {
+	tx := &store.Tx{}
+	for _, step := range steps {
+		if step.After == nil {
+			tx.Delete(step.Before)
+			continue
+		}
+		header := step.After.Header()
+		header.Updated = now.UTC()
+		if step.Before == nil {
+			header.Created = header.Updated
+			tx.Create(step.After)
+			continue
+		}
+		header.Version, header.Created = step.Before.Header().Version, step.Before.Header().Created
+		tx.Update(step.After)
+	}
+	return tx
+}
+
+// subject is the ID of what a step changes.
+func subject(step scheduler.Step) string {
+	if step.After != nil {
+		return step.After.Header().ID
+	}
+	return step.Before.Header().ID
+}
