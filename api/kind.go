@@ -35,3 +35,46 @@ type Named interface {
 	Object
 	UniqueName() string
 }
+
+// Kinds are the kinds that objects exist of, in no meaningful order.
+var Kinds = []Kind{
+	KindCluster, KindNode, KindNodeStatus, KindApp, KindAppRevision, KindService, KindRevision, KindRollout,
+	KindTask, KindTaskStatus, KindNetwork, KindSecret, KindConfig, KindVolume, KindImage,
+}
+
+// NewObject returns an empty object of the kind, or nil if the kind is unknown.
+func NewObject(kind Kind) Object {
+	switch kind {
+	case KindCluster:
+		return new(Cluster)
+	case KindNode:
+		return new(Node)
+	case KindNodeStatus:
+		return new(NodeStatus)
+	case KindApp:
+		return new(App)
+	case KindAppRevision:
+		return new(AppRevision)
+	case KindService:
+		return new(Service)
+	case KindRevision:
+		return new(Revision)
+	case KindRollout:
+		return new(Rollout)
+	case KindTask:
+		return new(Task)
+	case KindTaskStatus:
+		return new(TaskStatus)
+	case KindNetwork:
+		return new(Network)
+	case KindSecret:
+		return new(Secret)
+	case KindConfig:
+		return new(Config)
+	case KindVolume:
+		return new(Volume)
+	case KindImage:
+		return new(Image)
+	}
+	return nil
+}

@@ -55,11 +55,15 @@ type Store interface {
 	Watch() Watcher
 
 	// Commit writes all of tx or nothing and returns its revision. It wakes
-	// Snapshot and Watch before long, not at once: see WaitFor.
+	// Snapshot and Watch before long, not at once: see WaitFor. A transaction
+	// with nothing to write still compares; its revision is then that of what it
+	// was compared with. When objects changed and a name is taken, the error is
+	// ErrConflict.
 	Commit(ctx context.Context, tx *Tx) (int64, error)
 
 	// Campaign blocks until this process leads, or ctx ends. id names the
-	// candidate in the election, for people.
+	// candidate in the election, for people. The snapshot is then at least as new
+	// as the election. ctx's end does not end a leadership that was won.
 	Campaign(ctx context.Context, id string) (Leadership, error)
 
 	// Leader returns the id that the current leader campaigned with, or "".
@@ -69,8 +73,9 @@ type Store interface {
 // Watcher delivers snapshots as they come, coalesced: a slow reader sees fewer
 // and larger updates, never a stale last one and never a gap.
 type Watcher interface {
-	// Next blocks until there is something newer than it last returned. The error
-	// is ctx's, or ErrUnavailable when the store has been closed.
+	// Next blocks until something differs from what it last returned. The error
+	// is ctx's, or ErrUnavailable when the store has been closed. Changes are
+	// shared with other watchers: leave them as they are.
 	Next(ctx context.Context) (Update, error)
 	// Close gives the watcher up. Next returns ErrUnavailable from then on.
 	Close()
