@@ -1,0 +1,145 @@
+package api
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// valid is a spec that passes, to be spoiled by one change.
+func valid() ServiceSpec {
+	spec := ServiceSpec{Name: "web", Container: ContainerSpec{Image: "web:1.0"}, Ports: []Port{{Target: 80, Published: 8080}}}
+	spec.Defaults()
+	return spec
+}
+
+func pointer[T any](value T) *T { return &value }
+
+func TestDefaultsMakeAMinimalSpecValidAndChangeNothingTwice(t *testing.T) {
+	spec := valid()
+	require.NoError(t, spec.Validate())
+	again := valid()
+	again.Defaults()
+	require.Equal(t, spec, again)
+
+	job := ServiceSpec{Name: "job", Mode: ModeReplicatedJob, Container: ContainerSpec{Image: "job"}}
+	job.Defaults()
+	require.NoError(t, job.Validate())
+	require.Equal(t, RestartOnFailure, job.Restart.Condition)
+}
+
+func TestEveryWrongValueIsNamed(t *testing.T) {
+	for says, spoil := range map[string]func(*ServiceSpec){
+		"name":              func(s *ServiceSpec) { s.Name = "a b" },
+		"longer":            func(s *ServiceSpec) { s.Name = strings.Repeat("x", 64) },
+		`mode "sometimes"`:  func(s *ServiceSpec) { s.Mode = "sometimes" },
+		"replicas -1":       func(s *ServiceSpec) { s.Replicas = pointer(-1) },
+		"every node":        func(s *ServiceSpec) { s.Mode, s.Replicas = ModeGlobal, pointer(2) },
+		"only jobs":         func(s *ServiceSpec) { s.Schedule = "@daily" },
+		"max concurrent":    func(s *ServiceSpec) { s.MaxConcurrent = 2 },
+		"image":             func(s *ServiceSpec) { s.Container.Image = "" },
+		"control character": func(s *ServiceSpec) { s.Container.Image = "a\nb" },
+		"NAME=value":        func(s *ServiceSpec) { s.Container.Env = []string{"=x"} },
+		"working directory": func(s *ServiceSpec) { s.Container.Dir = "here" },
+		"stop signal":       func(s *ServiceSpec) { s.Container.StopSignal = "SIGNONE" },
+		"grace":             func(s *ServiceSpec) { s.Container.StopGrace = pointer(Duration(-1)) },
+		"mount target":      func(s *ServiceSpec) { s.Container.Mounts = []Mount{{Type: MountTmpfs, Target: "x"}} },
+		"used twice": func(s *ServiceSpec) {
+			s.Container.Mounts = []Mount{{Type: MountTmpfs, Target: "/x"}, {Type: MountTmpfs, Target: "/x"}}
+		},
+		"absolute path on": func(s *ServiceSpec) { s.Container.Mounts = []Mount{{Type: MountBind, Source: "x", Target: "/x"}} },
+		"volume name":      func(s *ServiceSpec) { s.Container.Mounts = []Mount{{Type: MountVolume, Source: "../x", Target: "/x"}} },
+		"subpath": func(s *ServiceSpec) {
+			s.Container.Mounts = []Mount{{Type: MountVolume, Source: "v", Target: "/x", Subpath: "../y"}}
+		},
+		"ulimit":               func(s *ServiceSpec) { s.Container.Ulimits = []Ulimit{{Name: "files"}} },
+		"soft limit":           func(s *ServiceSpec) { s.Container.Ulimits = []Ulimit{{Name: "nofile", Soft: 2, Hard: 1}} },
+		"security option":      func(s *ServiceSpec) { s.Container.SecurityOpts = []string{"selinux"} },
+		"health check test":    func(s *ServiceSpec) { s.Container.Health = &HealthCheck{Test: []string{"curl"}} },
+		"must not be negative": func(s *ServiceSpec) { s.Resources.Limits.NanoCPUs = -1 },
+		"6 MiB":                func(s *ServiceSpec) { s.Resources.Limits.Memory = 1 },
+		"memory reservation": func(s *ServiceSpec) {
+			s.Resources = Resources{Limits: ResourceSet{Memory: 1 << 30}, Reservations: ResourceSet{Memory: 2 << 30}}
+		},
+		"restart condition":    func(s *ServiceSpec) { s.Restart.Condition = "always" },
+		"restart max attempts": func(s *ServiceSpec) { s.Restart.MaxAttempts = pointer(-1) },
+		"constraint":           func(s *ServiceSpec) { s.Placement.Constraints = []string{"zone=a"} },
+		"spread":               func(s *ServiceSpec) { s.Placement.Preferences = []Preference{{Spread: "zone"}} },
+		"update parallelism":   func(s *ServiceSpec) { s.Update.Parallelism = pointer(-1) },
+		"failure ratio":        func(s *ServiceSpec) { s.Update.MaxFailureRatio = math.NaN() },
+		"update order":         func(s *ServiceSpec) { s.Update.Order = "both" },
+		"not rolled back":      func(s *ServiceSpec) { s.Rollback.FailureAction = FailureRollback },
+		`protocol "icmp"`:      func(s *ServiceSpec) { s.Ports[0].Protocol = "icmp" },
+		"port is missing":      func(s *ServiceSpec) { s.Ports[0].Target = 0 },
+		"published twice":      func(s *ServiceSpec) { s.Ports = append(s.Ports, s.Ports[0]) },
+		"host IP":              func(s *ServiceSpec) { s.Ports[0].HostIP = "here" },
+		"dnsrr|vip":            func(s *ServiceSpec) { s.Endpoint = EndpointDNSRR },
+		"network mode":         func(s *ServiceSpec) { s.NetworkMode = "bridge" },
+		"no port":              func(s *ServiceSpec) { s.NetworkMode = "host" },
+		"itself":               func(s *ServiceSpec) { s.DependsOn = []Dependency{{Service: "web", Condition: DependencyStarted}} },
+	} {
+		t.Run(says, func(t *testing.T) {
+			spec := valid()
+			spoil(&spec)
+			err := spec.Validate()
+			require.Error(t, err)
+			require.Equal(t, CodeInvalid, CodeOf(err))
+			require.NotContains(t, err.Error(), "\n")
+			word, _, _ := strings.Cut(says, "|")
+			if word != "dnsrr" {
+				require.Contains(t, err.Error(), word)
+			}
+		})
+	}
+}
+
+func TestAnAppThatWaitsForItselfIsRefused(t *testing.T) {
+	service := func(name string, on ...string) ServiceSpec {
+		spec := ServiceSpec{Name: name, Container: ContainerSpec{Image: "x"}}
+		for _, each := range on {
+			spec.DependsOn = append(spec.DependsOn, Dependency{Service: each, Condition: DependencyStarted})
+		}
+		spec.Defaults()
+		return spec
+	}
+	app := AppSpec{Name: "a", Services: map[string]ServiceSpec{"x": service("x", "y"), "y": service("y", "z"), "z": service("z")}}
+	require.NoError(t, app.Validate())
+	app.Services["z"] = service("z", "x")
+	require.ErrorContains(t, app.Validate(), "x → y → z → x")
+	app.Services["z"] = service("z", "nothing")
+	require.ErrorContains(t, app.Validate(), "no such service")
+}
+
+func TestDiffSaysWhatChangedAndHidesSecrets(t *testing.T) {
+	before, after := valid(), valid()
+	require.True(t, EqualSpec(before, after))
+	require.Empty(t, DiffSpec(before, after))
+	after.Container.Image, after.Container.RegistryAuth, after.Labels = "web:2.0", "c2VjcmV0", map[string]string{"tier": "front"}
+	require.False(t, EqualSpec(before, after))
+	require.Equal(t, []string{"container.image: web:1.0 → web:2.0", "container.registryAuth: changed", "labels.tier: (none) → front"}, DiffSpec(before, after))
+}
+
+func TestSignals(t *testing.T) {
+	for text, want := range map[string]int{"SIGTERM": 15, "term": 15, "9": 9, "RTMIN+3": 37, "SIGRTMAX-1": 63} {
+		number, err := SignalNumber(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, number)
+	}
+	for _, text := range []string{"", "0", "65", "SIG", "RTMIN-1", "RTMIN+x"} {
+		_, err := SignalNumber(text)
+		require.Error(t, err, text)
+	}
+}
+
+func TestTokens(t *testing.T) {
+	token := Token{Digest: strings.Repeat("ab", 32), Secret: NewID()}
+	parsed, err := ParseToken(token.String() + "\n")
+	require.NoError(t, err)
+	require.Equal(t, token, parsed)
+	for _, text := range []string{"", "ORC-1-", "SWMTKN-1-a-b", token.String()[:40], token.String() + "x"} {
+		_, err := ParseToken(text)
+		require.Error(t, err, text)
+	}
+}
