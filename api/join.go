@@ -1,0 +1,35 @@
+package api
+
+// JoinRequest is POST /v1/join: the one request, beside GET /v1/ca, that needs no
+// certificate.
+type JoinRequest struct {
+	Secret string `json:"secret"` // of the join token
+	// Request is a certificate request (PEM) for the key that the node made.
+	Request []byte            `json:"request"`
+	Name    string            `json:"name"`
+	Labels  map[string]string `json:"labels,omitempty"`
+	Runs    bool              `json:"runs"` // whether it runs containers
+	// API is where a joining manager's API is reached (host:port).
+	API string `json:"api,omitempty"`
+}
+
+// JoinAnswer makes the sender a node.
+type JoinAnswer struct {
+	Node        Node   `json:"node"`
+	Cluster     string `json:"cluster"`     // Cluster.Identity
+	Certificate []byte `json:"certificate"` // PEM
+	Roots       []byte `json:"roots"`       // PEM
+	// Managers are the addresses (host:port) of all managers.
+	Managers []string `json:"managers"`
+}
+
+// RenewRequest is POST /v1/renew, from a node by its certificate.
+type RenewRequest struct {
+	Request []byte `json:"request"` // PEM
+}
+
+// RenewAnswer has the node's next certificate, for the role it has now.
+type RenewAnswer struct {
+	Certificate []byte `json:"certificate"` // PEM
+	Roots       []byte `json:"roots"`       // PEM
+}
