@@ -1,0 +1,116 @@
+package output
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Column is one property of the items of a list.
+type Column[T any] struct {
+	// Name is what templates and JSON call it; Header is what the table does, and
+	// empty means that only templates and JSON have it.
+	Name, Header string
+	Value        func(T) string
+	// Full, when set, is the value with --no-trunc.
+	Full func(T) string
+	// Color may be nil.
+	Color func(T) Color
+	// Shrink lets the column be cut to fit the terminal.
+	Shrink bool
+}
+
+// List says how items of one kind are shown.
+type List[T any] struct {
+	Columns []Column[T]
+	// ID is what -q prints.
+	ID func(T) string
+}
+
+// Options are what a user says about a list.
+type Options struct {
+	// Format is "" or "table", "json" (one object a line, as Docker's), a Go
+	// template for each item, or "table TEMPLATE".
+	Format  string
+	Quiet   bool
+	NoTrunc bool
+}
+
+// Print shows the items.
+func (l List[T]) Print(p *Printer, options Options, items []T) error {
+	if options.Quiet && options.Format == "" {
+		for _, item := range items {
+			if _, err := fmt.Fprintln(p.Out, l.ID(item)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	switch format := options.Format; {
+	case format == "" || format == "table":
+		return l.table(p, options, items)
+	case format == "json":
+		encoder := json.NewEncoder(p.Out)
+		encoder.SetEscapeHTML(false)
+		for _, item := range items {
+			if err := encoder.Encode(l.row(item, options)); err != nil {
+				return err
+			}
+		}
+		return nil
+	case strings.HasPrefix(format, "table "):
+		return l.templateTable(p, options, items)
+	default:
+		return l.template(p, options, items)
+	}
+}
+
+func (l List[T]) row(item T, options Options) map[string]string {
+	row := make(map[string]string, len(l.Columns))
+	for _, column := range l.Columns {
+		row[column.Name] = column.text(item, options)
+	}
+	return row
+}
+
+func (c Column[T]) text(item T, options Options) string {
+	if options.NoTrunc && c.Full != nil {
+		return c.Full(item)
+	}
+	return c.Value(item)
+}
+
+func (l List[T]) table(p *Printer, options Options, items []T) error {
+	var t table
+	for _, column := range l.Columns {
+		if column.Header != "" {
+			t.headers = append(t.headers, column.Header)
+			t.shrink = append(t.shrink, column.Shrink && !options.NoTrunc)
+		}
+	}
+	for _, item := range items {
+		var row []cell
+		for _, column := range l.Columns {
+			if column.Header == "" {
+				continue
+			}
+			c := cell{text: oneLine(column.text(item, options))}
+			if column.Color != nil {
+				c.color = column.Color(item)
+			}
+			row = append(row, c)
+		}
+		t.rows = append(t.rows, row)
+	}
+	return t.print(p)
+}
+
+// oneLine keeps a text from breaking its table or the terminal.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text)
+}

@@ -1,0 +1,118 @@
+package output_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/cli/output"
+)
+
+type fruit struct {
+	ID, Name string
+	Ripe     bool
+	Origin   struct{ Country string }
+}
+
+var fruits = output.List[fruit]{
+	ID: func(f fruit) string { return f.ID },
+	Columns: []output.Column[fruit]{
+		{Name: "ID", Header: "ID", Value: func(f fruit) string { return f.ID[:3] }, Full: func(f fruit) string { return f.ID }},
+		{Name: "Name", Header: "NAME", Value: func(f fruit) string { return f.Name }, Shrink: true},
+		{Name: "State", Header: "STATE", Value: state, Color: func(f fruit) output.Color { return output.Good }},
+		{Name: "Country", Value: func(f fruit) string { return f.Origin.Country }},
+	},
+}
+
+func state(f fruit) string {
+	if f.Ripe {
+		return "ripe"
+	}
+	return "green"
+}
+
+func basket() []fruit {
+	apple := fruit{ID: "apple1", Name: "An apple with <a long> name", Ripe: true}
+	apple.Origin.Country = "at"
+	return []fruit{apple, {ID: "pear22", Name: "Pear"}}
+}
+
+func show(t *testing.T, width int, options output.Options) string {
+	t.Helper()
+	var out bytes.Buffer
+	require.NoError(t, fruits.Print(&output.Printer{Out: &out, Width: width}, options, basket()))
+	return out.String()
+}
+
+func TestTablesAlignAndFitTheTerminal(t *testing.T) {
+	require.Equal(t, strings.TrimPrefix(`
+ID    NAME                          STATE
+app   An apple with <a long> name   ripe
+pea   Pear                          green
+`, "\n"), show(t, 0, output.Options{}))
+	for line := range strings.Lines(show(t, 25, output.Options{})) {
+		require.LessOrEqual(t, len([]rune(strings.TrimSpace(line))), 25)
+	}
+	require.Contains(t, show(t, 25, output.Options{}), "…")
+	require.Contains(t, show(t, 25, output.Options{NoTrunc: true}), "apple1   An apple with <a long> name")
+}
+
+func TestFormats(t *testing.T) {
+	require.Equal(t, "apple1\npear22\n", show(t, 0, output.Options{Quiet: true}))
+	require.Equal(t, `{"Country":"at","ID":"app","Name":"An apple with <a long> name","State":"ripe"}`+"\n"+
+		`{"Country":"","ID":"pea","Name":"Pear","State":"green"}`+"\n", show(t, 0, output.Options{Format: "json"}))
+	require.Equal(t, "An apple with <a long> name is ripe\nPear is green\n", show(t, 0, output.Options{Format: "{{.Name}} is {{.State}}"}))
+	require.Equal(t, "\"at\"\n\"\"\n", show(t, 0, output.Options{Format: "{{json .Country}}"}))
+	require.Equal(t, "STATE   COUNTRY\nRIPE    at\nGREEN   \n", show(t, 0, output.Options{Format: `table {{upper .State}}\t{{.Country}}`}))
+}
+
+func TestAWrongTemplateIsOneClearLine(t *testing.T) {
+	for format, want := range map[string]string{
+		"{{.Colour}}": "there are .ID .Name .State .Country",
+		"{{.Name":     "--format: ",
+		"{{nope}}":    `"nope" not defined`,
+	} {
+		err := fruits.Print(&output.Printer{Out: new(bytes.Buffer)}, output.Options{Format: format}, nil)
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "\n")
+	}
+}
+
+func TestColoursOnlyWhereAllowed(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, fruits.Print(&output.Printer{Out: &out, Color: true}, output.Options{}, basket()))
+	require.Contains(t, out.String(), "\x1b[32mripe\x1b[0m")
+	require.False(t, output.New(&out, func(string) string { return "" }).Color, "a buffer is no terminal")
+}
+
+func TestControlCharactersDoNotReachTheTerminal(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, fruits.Print(&output.Printer{Out: &out}, output.Options{}, []fruit{{ID: "evil11", Name: "a\x1b[2Jb\nc"}}))
+	require.NotContains(t, out.String(), "\x1b")
+	require.Equal(t, 2, strings.Count(out.String(), "\n"))
+}
+
+func TestInspect(t *testing.T) {
+	inspect := func(format string) string {
+		var out bytes.Buffer
+		require.NoError(t, output.Inspect(&output.Printer{Out: &out}, format, basket()[:1]))
+		return out.String()
+	}
+	require.Contains(t, inspect(""), "[\n    {\n        \"ID\": \"apple1\"")
+	require.Equal(t, 1, strings.Count(inspect("json"), "\n"))
+	require.Equal(t, "at\n", inspect("{{.Origin.Country}}"))
+	require.Equal(t, "{\"Country\":\"at\"}\n", inspect("{{json .Origin}}"))
+	err := output.Inspect(&output.Printer{Out: new(bytes.Buffer)}, "{{.Seeds}}", basket())
+	require.ErrorContains(t, err, "Seeds")
+}
+
+func TestAges(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	require.Equal(t, "3 minutes ago", output.Ago(now, now.Add(-3*time.Minute)))
+	require.Equal(t, "Less than a second ago", output.Ago(now, now.Add(time.Hour)), "a clock that is ahead")
+	require.Equal(t, "", output.Ago(now, time.Time{}))
+	require.Equal(t, "1.5MiB", output.Size(3<<19))
+}
