@@ -8,24 +8,7 @@ import (
 	"time"
 
 	"github.com/orc-project/orc/api"
-	"github.com/orc-project/orc/store"
 )
-
-// planner is a scheduler with its working memory: the node table and what each
-// service needed at the last pass. The memory is only speed: a new Planner shown
-// the same snapshot plans the same.
-//
-//	planner := scheduler.New(snapshot)
-//	planner.Observe(update) // after each store.Update, in order
-//	plan := planner.Plan(now)
-//
-// It is for one goroutine.
-type planner interface {
-	Observe(update store.Update)
-	// Plan decides for everything that changed since the last Plan or whose time
-	// has come by now.
-	Plan(now time.Time) Plan
-}
 
 // Plan is what should be done now, and when to ask again although nothing
 // changed.

@@ -1,0 +1,63 @@
+package scheduler
+
+import (
+	"slices"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/store"
+)
+
+// demand is what a revision's tasks ask of a node, worked out once.
+type demand struct {
+	constraints []api.Constraint
+	preferences []string
+	platforms   []api.Platform
+	maxPerNode  int
+	reserved    api.ResourceSet
+	ports       []port
+	// volumes are the named local volumes that hold the tasks to a node.
+	volumes []string
+}
+
+type demandKey struct {
+	service string
+	number  int
+}
+
+func (p *Planner) demand(service string, number int) *demand {
+	at := demandKey{service, number}
+	if found := p.demands[at]; found != nil {
+		return found
+	}
+	revision := store.Get[api.Revision](p.snapshot, api.RevisionID(service, number))
+	if revision == nil {
+		return nil
+	}
+	d := newDemand(&revision.Spec)
+	p.demands[at] = d
+	return d
+}
+
+func newDemand(spec *api.ServiceSpec) *demand {
+	d := &demand{platforms: spec.Placement.Platforms, maxPerNode: spec.Placement.MaxPerNode, reserved: spec.Resources.Reservations}
+	for _, text := range spec.Placement.Constraints {
+		if constraint, err := api.ParseConstraint(text); err == nil { // submitted specs are valid
+			d.constraints = append(d.constraints, constraint)
+		}
+	}
+	for _, preference := range spec.Placement.Preferences {
+		d.preferences = append(d.preferences, preference.Spread)
+	}
+	for _, published := range spec.Ports {
+		if published.Mode == "host" && published.Published != 0 {
+			d.ports = append(d.ports, port{published.Protocol, published.Published})
+		}
+	}
+	for _, mount := range spec.Container.Mounts {
+		if mount.Type == api.MountVolume && mount.Source != "" && len(mount.Options) == 0 {
+			d.volumes = append(d.volumes, mount.Source)
+		}
+	}
+	slices.Sort(d.volumes)
+	return d
+}

@@ -1,0 +1,134 @@
+package scheduler
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/orc-project/orc/api"
+)
+
+// verdict says why a node does not fit, or that it does.
+type verdict int
+
+// The verdicts, in the order in which they are explained.
+const (
+	fits verdict = iota
+	noSession
+	noAgent
+	paused
+	drained
+	unmatched
+	platform
+	lacksCPU
+	lacksMemory
+	lacksGeneric
+	portTaken
+	full
+	verdicts
+)
+
+// phrases say a verdict of one node and of several.
+var phrases = [verdicts][2]string{
+	noSession:    {"is down", "are down"},
+	noAgent:      {"runs no containers", "run no containers"},
+	paused:       {"is paused", "are paused"},
+	drained:      {"is drained", "are drained"},
+	unmatched:    {"does not meet the constraints", "do not meet the constraints"},
+	platform:     {"has another platform", "have another platform"},
+	lacksCPU:     {"lacks cpu", "lack cpu"},
+	lacksMemory:  {"lacks memory", "lack memory"},
+	lacksGeneric: {"lacks generic resources", "lack generic resources"},
+	portTaken:    {"has the host port taken", "have the host port taken"},
+	full:         {"has as many tasks of it as it may", "have as many tasks of it as they may"},
+}
+
+// mayHost judges a node by what does not depend on its load: whether a task that
+// is there may stay.
+func (d *demand) mayHost(n *node) verdict {
+	if !n.Runs {
+		return noAgent
+	}
+	if n.Availability == api.AvailabilityDrain {
+		return drained
+	}
+	info := n.info()
+	for _, constraint := range d.constraints {
+		if !constraint.Match(n.Node, info) {
+			return unmatched
+		}
+	}
+	if n.status != nil && len(d.platforms) > 0 && !slices.ContainsFunc(d.platforms, func(p api.Platform) bool { return compatible(p, info.Platform) }) {
+		return platform
+	}
+	return fits
+}
+
+// mayTake judges whether a node takes new tasks, its load apart.
+func (d *demand) mayTake(n *node) verdict {
+	if !n.ready() {
+		return noSession
+	}
+	if n.Availability == api.AvailabilityPause {
+		return paused
+	}
+	return d.mayHost(n)
+}
+
+// room judges whether a node has room for one more task.
+func (d *demand) room(n *node) verdict {
+	capacity := &n.status.Info.Capacity
+	switch {
+	case d.reserved.NanoCPUs > 0 && n.cpu+d.reserved.NanoCPUs > capacity.NanoCPUs:
+		return lacksCPU
+	case d.reserved.Memory > 0 && n.memory+d.reserved.Memory > capacity.Memory:
+		return lacksMemory
+	case d.maxPerNode > 0 && n.count >= d.maxPerNode:
+		return full
+	}
+	for name, amount := range d.reserved.Generic {
+		if n.generic[name]+amount > capacity.Generic[name] {
+			return lacksGeneric
+		}
+	}
+	for _, each := range d.ports {
+		if n.ports[each] > 0 {
+			return portTaken
+		}
+	}
+	return fits
+}
+
+func compatible(image, host api.Platform) bool {
+	return (image.OS == "" || image.OS == host.OS) && (image.Arch == "" || image.Arch == host.Arch)
+}
+
+// judge is mayTake and room together.
+func (d *demand) judge(n *node) verdict {
+	if v := d.mayTake(n); v != fits {
+		return v
+	}
+	return d.room(n)
+}
+
+// explain says why no node fits: "no node fits: 2 lack memory, 1 is drained".
+func (d *demand) explain(nodes []*node) string {
+	var counts [verdicts]int
+	for _, n := range nodes {
+		counts[d.judge(n)]++
+	}
+	var parts []string
+	for v := noSession; v < verdicts; v++ {
+		switch counts[v] {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+phrases[v][0])
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", counts[v], phrases[v][1]))
+		}
+	}
+	if len(parts) == 0 {
+		return "no node fits: the cluster has none"
+	}
+	return "no node fits: " + strings.Join(parts, ", ")
+}

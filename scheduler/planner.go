@@ -1,0 +1,179 @@
+package scheduler
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/store"
+)
+
+// Planner is a scheduler with its working memory: the node table, what each task
+// holds of its node, and which services need another look. The memory is only
+// speed: a new Planner that is shown the same snapshot plans the same.
+//
+//	planner := scheduler.New(snapshot)
+//	plan := planner.Plan(now)   // apply it, then observe what came of it
+//	planner.Observe(update)     // each store.Update, in order
+//
+// After a commit that failed, begin with a new one. It is for one goroutine.
+type Planner struct {
+	snapshot *store.Snapshot
+	nodes    nodeTable
+	claims   map[string]claim
+	demands  map[demandKey]*demand
+	// dirty are the services to look at, by ID.
+	dirty map[string]bool
+	// pending are services with tasks that found no node: any change of the nodes'
+	// room makes them dirty.
+	pending map[string]bool
+	// waiting are services that wait for others of their app, by the app's ID.
+	waiting map[string]map[string]bool
+	// wakes are when a service wants a look for time alone.
+	wakes map[string]time.Time
+	// tentative are tasks whose claims come from a plan, not from a snapshot.
+	tentative []string
+	// scratch is memory for the next placer's nodes.
+	scratch nodeHeap
+	// freed says that room was given back since the last plan.
+	freed bool
+}
+
+// New makes a Planner that looks at everything once.
+func New(snapshot *store.Snapshot) *Planner {
+	p := &Planner{
+		snapshot: snapshot,
+		nodes:    newNodeTable(),
+		claims:   make(map[string]claim),
+		demands:  make(map[demandKey]*demand),
+		dirty:    make(map[string]bool),
+		pending:  make(map[string]bool),
+		waiting:  make(map[string]map[string]bool),
+		wakes:    make(map[string]time.Time),
+	}
+	for node := range store.All[api.Node](snapshot) {
+		p.nodes.set(node, store.Get[api.NodeStatus](snapshot, node.ID))
+	}
+	for task := range store.All[api.Task](snapshot) {
+		p.reclaim(task.ID)
+		p.dirty[task.Service] = true
+	}
+	for service := range store.All[api.Service](snapshot) {
+		p.dirty[service.ID] = true
+	}
+	for revision := range store.All[api.Revision](snapshot) {
+		p.dirty[revision.Service] = true // perhaps of a service that is gone
+	}
+	return p
+}
+
+// Observe takes in what changed. It decides nothing.
+func (p *Planner) Observe(update store.Update) {
+	p.snapshot = update.Snapshot
+	for _, change := range update.Changes {
+		switch change.Kind {
+		case api.KindNode, api.KindNodeStatus:
+			p.observeNode(change.ID)
+		case api.KindTask:
+			p.reclaim(change.ID)
+			p.touch(serviceOf(change.Old))
+			p.touch(serviceOf(change.New))
+		case api.KindTaskStatus:
+			p.reclaim(change.ID)
+			if task := store.Get[api.Task](p.snapshot, change.ID); task != nil {
+				p.touch(task.Service)
+			}
+		case api.KindService, api.KindRollout:
+			p.touch(change.ID)
+		case api.KindRevision:
+			if old, gone := change.Old.(*api.Revision); gone && change.New == nil {
+				delete(p.demands, demandKey{old.Service, old.Number})
+			}
+			p.touch(serviceOf(change.Old))
+			p.touch(serviceOf(change.New))
+		}
+	}
+}
+
+// touch makes a service dirty, and those of its app that wait for others.
+func (p *Planner) touch(service string) {
+	if service == "" {
+		return
+	}
+	p.dirty[service] = true
+	if s := store.Get[api.Service](p.snapshot, service); s != nil && s.App != "" {
+		for other := range p.waiting[s.App] {
+			p.dirty[other] = true
+		}
+	}
+}
+
+func (p *Planner) observeNode(id string) {
+	node := store.Get[api.Node](p.snapshot, id)
+	if node == nil {
+		p.nodes.remove(id)
+	} else {
+		p.nodes.set(node, store.Get[api.NodeStatus](p.snapshot, id))
+	}
+	p.freed = true
+	for task := range store.Find[api.Task](p.snapshot, store.ByNode, id) {
+		p.reclaim(task.ID)
+		p.dirty[task.Service] = true
+	}
+	for service := range store.All[api.Service](p.snapshot) {
+		if current := p.current(service); current != nil && current.Spec.Mode.Global() {
+			p.dirty[service.ID] = true
+		}
+	}
+}
+
+// Plan decides for every service that changed since the last Plan or whose time
+// has come by now.
+func (p *Planner) Plan(now time.Time) Plan {
+	for _, task := range p.tentative {
+		p.reclaim(task)
+	}
+	p.tentative = p.tentative[:0]
+	for service, at := range p.wakes {
+		if !at.After(now) {
+			p.dirty[service] = true
+		}
+	}
+	if p.freed {
+		maps.Copy(p.dirty, p.pending)
+		p.freed = false
+	}
+	var plan Plan
+	for _, id := range slices.Sorted(maps.Keys(p.dirty)) {
+		delete(p.wakes, id)
+		delete(p.pending, id)
+		pass := &pass{Planner: p, id: id, now: now, steps: plan.Steps}
+		pass.run()
+		plan.Steps = pass.steps
+		if !pass.wake.IsZero() {
+			p.wakes[id] = pass.wake
+		}
+	}
+	clear(p.dirty)
+	for _, at := range p.wakes {
+		if plan.Wake.IsZero() || at.Before(plan.Wake) {
+			plan.Wake = at
+		}
+	}
+	return plan
+}
+
+func (p *Planner) current(service *api.Service) *api.Revision {
+	return store.Get[api.Revision](p.snapshot, api.RevisionID(service.ID, service.Current))
+}
+
+func serviceOf(object api.Object) string {
+	switch o := object.(type) {
+	case *api.Task:
+		return o.Service
+	case *api.Revision:
+		return o.Service
+	}
+	return ""
+}
