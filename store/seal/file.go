@@ -1,0 +1,191 @@
+package seal
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"github.com/orc-project/orc/api"
+)
+
+// Wrap is the key that a ring is encrypted with in its file.
+type Wrap struct {
+	by  string
+	key []byte
+}
+
+// Who keeps the key that wraps a ring.
+const (
+	byNode     = "node-key"   // a file beside the ring
+	byOperator = "unlock-key" // an operator, who gives it at every start
+)
+
+const unlockPrefix = "ORC-UNLOCK-1-"
+
+var unlockEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// NodeKey reads the node's own key from the file, which it makes (mode 0600) if
+// there is none.
+func NodeKey(path string) (Wrap, error) {
+	text, err := readPrivate(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		text = []byte(unlockEncoding.EncodeToString(random(KeySize)) + "\n")
+		err = writePrivate(path, text)
+	}
+	if err != nil {
+		return Wrap{}, fmt.Errorf("node key: %w", err)
+	}
+	key, err := unlockEncoding.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(key) != KeySize {
+		return Wrap{}, fmt.Errorf("node key: %s is damaged", path)
+	}
+	return Wrap{by: byNode, key: key}, nil
+}
+
+// NewUnlockKey makes a key for an operator to keep, and the text of it.
+func NewUnlockKey() (Wrap, string) {
+	key := make([]byte, KeySize)
+	rand.Read(key)
+	return Wrap{by: byOperator, key: key}, unlockPrefix + unlockEncoding.EncodeToString(key)
+}
+
+// UnlockKey reads the text that NewUnlockKey returned.
+func UnlockKey(text string) (Wrap, error) {
+	body, found := strings.CutPrefix(strings.TrimSpace(text), unlockPrefix)
+	key, err := unlockEncoding.DecodeString(body)
+	if !found || err != nil || len(key) != KeySize {
+		return Wrap{}, api.Invalidf("this is not an unlock key: it begins with %s", unlockPrefix)
+	}
+	return Wrap{by: byOperator, key: key}, nil
+}
+
+// fileForm is the file of a ring.
+type fileForm struct {
+	Format    int    `json:"format"`
+	WrappedBy string `json:"wrappedBy"`
+	Ring      []byte `json:"ring"` // nonce and ciphertext
+}
+
+// Save writes the ring to the file (mode 0600), whole or not at all.
+func Save(path string, ring *Ring, wrap Wrap) error {
+	plain, err := ring.Marshal()
+	if err != nil {
+		return fmt.Errorf("save key ring: %w", err)
+	}
+	aead, err := chacha20poly1305.NewX(wrap.key)
+	if err != nil {
+		return fmt.Errorf("save key ring: %w", err)
+	}
+	nonce := random(aead.NonceSize())
+	form := fileForm{Format: format, WrappedBy: wrap.by, Ring: aead.Seal(nonce, nonce, plain, []byte(wrap.by))}
+	text, err := json.Marshal(form)
+	if err != nil {
+		return fmt.Errorf("save key ring: %w", err)
+	}
+	if err := writePrivate(path, append(text, '\n')); err != nil {
+		return fmt.Errorf("save key ring: %w", err)
+	}
+	return nil
+}
+
+// Load reads the ring from the file. The error is fs.ErrNotExist's when there is
+// none.
+func Load(path string, wrap Wrap) (*Ring, error) {
+	form, err := readForm(path)
+	if err != nil {
+		return nil, err
+	}
+	if form.WrappedBy != wrap.by {
+		if form.WrappedBy == byOperator {
+			return nil, api.Errorf(api.CodeUnavailable, "the manager is locked: give it the unlock key")
+		}
+		return nil, api.Invalidf("the manager is not locked: it takes no unlock key")
+	}
+	aead, err := chacha20poly1305.NewX(wrap.key)
+	if err != nil {
+		return nil, fmt.Errorf("load key ring: %w", err)
+	}
+	if len(form.Ring) < aead.NonceSize() {
+		return nil, fmt.Errorf("load key ring: %s is damaged", path)
+	}
+	nonce, sealed := form.Ring[:aead.NonceSize()], form.Ring[aead.NonceSize():]
+	plain, err := aead.Open(nil, nonce, sealed, []byte(wrap.by))
+	if err != nil && wrap.by == byOperator {
+		return nil, api.Invalidf("this is not the unlock key of the manager")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load key ring: %s is damaged, or the node's key is another's", path)
+	}
+	return Unmarshal(plain)
+}
+
+// Locked says whether the ring in the file needs an unlock key.
+func Locked(path string) (bool, error) {
+	form, err := readForm(path)
+	return form.WrappedBy == byOperator, err
+}
+
+func readForm(path string) (fileForm, error) {
+	text, err := readPrivate(path)
+	if err != nil {
+		return fileForm{}, fmt.Errorf("load key ring: %w", err)
+	}
+	var form fileForm
+	if err := json.Unmarshal(text, &form); err != nil {
+		return fileForm{}, fmt.Errorf("load key ring: %s is damaged", path)
+	}
+	if form.Format > format {
+		return fileForm{}, fmt.Errorf("load key ring: %s was written by a newer orc: run that one", path)
+	}
+	return form, nil
+}
+
+// readPrivate refuses files that others than their owner can read.
+func readPrivate(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s can be read by others (mode %04o): run chmod 600 on it", path, info.Mode().Perm())
+	}
+	return os.ReadFile(path)
+}
+
+// writePrivate replaces the file so that a crash leaves the old one or the new.
+func writePrivate(path string, text []byte) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(file.Name()))
+		}
+	}()
+	if _, err = file.Write(text); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	if err = file.Sync(); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	if err = file.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(file.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
