@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"scheduler":           {"api", "store"},
 	"store":               {"api"},
 	"store/etcd":          {"api", "store"},
-	"store/member":        {"api", "store"},
+	"store/member":        {"api", "store", "version"},
 	"store/memory":        {"api", "store"},
 	"store/storetest":     {"api", "store"},
 	"store/seal":          {"api"},

@@ -1,0 +1,131 @@
+package member
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"go.etcd.io/etcd/client/pkg/v3/transport"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/store"
+)
+
+// Config is what a member needs to know. All but Peers, Quota and Existing are
+// required.
+type Config struct {
+	// Dir is the member's own directory; it is made if missing.
+	Dir string
+	// Name is the node's ID. Cluster is the cluster's identity: a directory of
+	// another cluster is refused.
+	Name, Cluster string
+	// Listen is the address for the other managers, host:port with an IP address
+	// as host. Advertise is what they dial; the same unless Listen is a wildcard.
+	Listen, Advertise string
+	// TLS secures what managers say to each other.
+	TLS TLS
+	// Peers are the addresses (host:port) of all members by name, this one
+	// included, for one that joins; see Member.AddLearner. Empty makes a new
+	// cluster of one. A directory with data has its members in itself: Peers is
+	// ignored.
+	Peers map[string]string
+	// Quota is how large the database may grow, in bytes; 0 means DefaultQuota.
+	Quota int64
+	// Logger gets what the database says, with its noise lowered.
+	Logger *zap.Logger
+}
+
+// TLS names the files (PEM) of the node's certificate and key and of the
+// cluster's roots. A renewed certificate is used as soon as it is in the file.
+type TLS struct {
+	CertFile, KeyFile, RootsFile string
+	// ServerName is the DNS name that every manager's certificate has and no
+	// other's: it is asked of both ends, whatever their addresses.
+	ServerName string
+}
+
+// DefaultQuota is how large a database may grow, in bytes.
+const DefaultQuota = 4 << 30
+
+// Tuning of etcd.
+const (
+	// maxOps: an object may cost two operations, for itself and for its name;
+	// beside them there is the election.
+	maxOps = 2*store.MaxOps + 16
+	// maxRequest: values, sealed, and the keys of all operations.
+	maxRequest = store.MaxBytes + maxOps*256
+	// keepRevisions is how much history a watcher can catch up with. It then
+	// lists again, so little is enough.
+	keepRevisions = "1000"
+	// Transactions are large, so few of them are kept in memory (two to three
+	// times this many) before the log is cut.
+	logEntries = 500
+	// ticks and election, in milliseconds.
+	heartbeat, election = 100, 1000
+)
+
+func (c Config) check() error {
+	for name, value := range map[string]string{
+		"Dir": c.Dir, "Name": c.Name, "Cluster": c.Cluster, "Listen": c.Listen, "Advertise": c.Advertise,
+		"TLS.CertFile": c.TLS.CertFile, "TLS.KeyFile": c.TLS.KeyFile, "TLS.RootsFile": c.TLS.RootsFile, "TLS.ServerName": c.TLS.ServerName,
+	} {
+		if value == "" {
+			return fmt.Errorf("database: %s is needed", name)
+		}
+	}
+	if c.Logger == nil {
+		return errors.New("database: Logger is needed")
+	}
+	return nil
+}
+
+// etcd translates the configuration. No client listens anywhere.
+func (c Config) etcd(logger *zap.Logger) (*embed.Config, error) {
+	e := embed.NewConfig()
+	e.Name, e.Dir = c.Name, dataDir(c.Dir)
+	e.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logger)
+	e.ListenClientUrls, e.AdvertiseClientUrls = []url.URL{}, []url.URL{}
+	for _, part := range []struct {
+		urls    *[]url.URL
+		address string
+	}{{&e.ListenPeerUrls, c.Listen}, {&e.AdvertisePeerUrls, c.Advertise}} {
+		if _, _, err := net.SplitHostPort(part.address); err != nil {
+			return nil, fmt.Errorf("database: address %q: want host:port", part.address)
+		}
+		*part.urls = []url.URL{peerURL(part.address)}
+	}
+	e.PeerTLSInfo = transport.TLSInfo{
+		CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, TrustedCAFile: c.TLS.RootsFile,
+		ClientCertAuth: true, SkipClientSANVerify: true,
+		ServerName: c.TLS.ServerName, AllowedHostnames: []string{c.TLS.ServerName},
+		Logger: logger,
+	}
+	e.TlsMinVersion = "TLS1.3"
+	e.InitialClusterToken = c.Cluster
+	e.ClusterState, e.InitialCluster = embed.ClusterStateFlagNew, c.Name+"="+e.AdvertisePeerUrls[0].String()
+	if len(c.Peers) > 0 {
+		e.ClusterState, e.InitialCluster = embed.ClusterStateFlagExisting, initialCluster(c.Peers)
+	}
+	e.MaxTxnOps, e.MaxRequestBytes = maxOps, maxRequest
+	e.AutoCompactionMode, e.AutoCompactionRetention = embed.CompactorModeRevision, keepRevisions
+	e.SnapshotCount, e.SnapshotCatchUpEntries = logEntries, logEntries
+	e.QuotaBackendBytes = c.Quota
+	if c.Quota == 0 {
+		e.QuotaBackendBytes = DefaultQuota
+	}
+	e.TickMs, e.ElectionMs = heartbeat, election
+	return e, nil
+}
+
+func initialCluster(peers map[string]string) string {
+	var parts []string
+	for name, address := range peers {
+		parts = append(parts, name+"="+(&url.URL{Scheme: "https", Host: address}).String())
+	}
+	return strings.Join(parts, ",")
+}
+
+func peerURL(address string) url.URL { return url.URL{Scheme: "https", Host: address} }

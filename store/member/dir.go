@@ -1,0 +1,108 @@
+package member
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/version"
+)
+
+// Format is the number of the directory's layout. A newer orc that changes it so
+// that this one cannot read it counts it up.
+const Format = 1
+
+// minFree is how many free bytes writing needs: the log grows by 64 MB at a time.
+const minFree = 100 << 20
+
+// identity is in the file that says whose a directory is.
+type identity struct {
+	Format  int    `json:"format"`
+	Cluster string `json:"cluster"`
+	Name    string `json:"name"`
+	Orc     string `json:"orc"` // the version that made it
+}
+
+func dataDir(dir string) string      { return filepath.Join(dir, "etcd") }
+func identityFile(dir string) string { return filepath.Join(dir, "member.json") }
+
+// claim makes the directory this member's, if it is nobody's, locks it until the
+// returned file is closed, and refuses it when it is another's.
+func claim(dir, cluster, name string) (*os.File, error) {
+	if err := os.MkdirAll(dataDir(dir), 0o700); err != nil {
+		return nil, fmt.Errorf("make the database's directory: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the database's directory: %w", err)
+	}
+	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = api.Conflictf("the data directory %s is in use by another orc: stop that one, or choose another directory", dir)
+	}
+	if err == nil {
+		err = checkIdentity(dir, cluster, name)
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
+}
+
+func checkIdentity(dir, cluster, name string) error {
+	text, err := os.ReadFile(identityFile(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return writeIdentity(dir, identity{Format: Format, Cluster: cluster, Name: name, Orc: version.Version})
+	}
+	if err != nil {
+		return fmt.Errorf("read whose database it is: %w", err)
+	}
+	var found identity
+	if err := json.Unmarshal(text, &found); err != nil {
+		return fmt.Errorf("read whose database it is: %s is damaged", identityFile(dir))
+	}
+	switch {
+	case found.Format > Format:
+		return api.Invalidf("the data directory %s was written by a newer orc (%s): run that version, or a later one", dir, found.Orc)
+	case found.Cluster != cluster:
+		return api.Invalidf("the data directory %s belongs to another cluster (%s, not %s): choose another directory, or remove it", dir, found.Cluster, cluster)
+	case found.Name != name:
+		return api.Invalidf("the data directory %s belongs to another node (%s, not %s): choose another directory, or remove it", dir, found.Name, name)
+	}
+	return nil
+}
+
+// writeIdentity is called with the directory locked and empty, so the file is
+// complete or, after a crash, missing or empty with no data beside it.
+func writeIdentity(dir string, id identity) error {
+	text, err := json.Marshal(id)
+	if err != nil {
+		return fmt.Errorf("write whose database it is: %w", err)
+	}
+	path := identityFile(dir)
+	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write whose database it is: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("write whose database it is: %w", err)
+	}
+	return nil
+}
+
+// free fails when the directory's disk is as good as full.
+func free(dir string) error {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(dir, &stat); err != nil {
+		return fmt.Errorf("measure the free space of %s: %w", dir, err)
+	}
+	if left := stat.Bavail * uint64(stat.Bsize); left < minFree {
+		return fmt.Errorf("the disk of %s is full: %d MB are left, %d MB are needed", dir, left>>20, minFree>>20)
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package member
+
+import (
+	"strings"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// quiet lowers what etcd says: what it informs of is for debugging, it warns of
+// what it gets over by itself, and while it stops it calls everything an error
+// that was interrupted. What ends the process stays loud.
+type quiet struct {
+	zapcore.Core
+	stopping *atomic.Bool
+}
+
+func lower(logger *zap.Logger, stopping *atomic.Bool) *zap.Logger {
+	return logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+		return &quiet{Core: core, stopping: stopping}
+	}), zap.WithCaller(false), zap.AddStacktrace(zapcore.FatalLevel))
+}
+
+// loud are beginnings of warnings that an operator can do something about.
+var loud = []string{"slow fdatasync", "leader failed to send out heartbeat", "prober found high clock drift", "all backend is exceeded"}
+
+func (q *quiet) level(entry zapcore.Entry) zapcore.Level {
+	switch {
+	case entry.Level > zapcore.ErrorLevel:
+		return entry.Level
+	case q.stopping.Load() || entry.Level < zapcore.WarnLevel:
+		return zapcore.DebugLevel
+	case entry.Level == zapcore.ErrorLevel:
+		return zapcore.WarnLevel
+	}
+	for _, each := range loud {
+		if strings.HasPrefix(entry.Message, each) {
+			return zapcore.WarnLevel
+		}
+	}
+	return zapcore.DebugLevel
+}
+
+// Enabled cannot know the message: whatever might come through is enabled.
+func (q *quiet) Enabled(level zapcore.Level) bool {
+	return level >= zapcore.WarnLevel || q.Core.Enabled(zapcore.DebugLevel)
+}
+
+func (q *quiet) With(fields []zapcore.Field) zapcore.Core {
+	return &quiet{Core: q.Core.With(fields), stopping: q.stopping}
+}
+
+func (q *quiet) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if entry.Level = q.level(entry); !q.Core.Enabled(entry.Level) {
+		return checked
+	}
+	return q.Core.Check(entry, checked)
+}

@@ -1,0 +1,136 @@
+// Package member runs this manager's part of the database: an etcd member inside
+// the process. Clients reach it by function calls only; other members over
+// mutual TLS. It knows nothing of what is stored, and never opens a port for
+// clients.
+package member
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/store"
+)
+
+// Member is a running member.
+type Member struct {
+	dir         string
+	incarnation string
+	etcd        *embed.Etcd
+	client      *clientv3.Client
+	lock        *os.File
+	log         *zap.Logger
+	stopping    *atomic.Bool
+	once        sync.Once
+	stopped     error
+	done        chan struct{}
+}
+
+// Start makes the directory's member run, or a new one if there is none, and
+// returns when it can serve: at once when alone, else when most members agree.
+// Ending ctx later has no effect; Stop ends the member.
+func Start(ctx context.Context, config Config) (*Member, error) {
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	lock, err := claim(config.Dir, config.Cluster, config.Name)
+	if err != nil {
+		return nil, err
+	}
+	m := &Member{
+		dir: config.Dir, incarnation: api.NewID(), lock: lock,
+		log: config.Logger.Named("database"), stopping: new(atomic.Bool), done: make(chan struct{}),
+	}
+	if err := m.start(ctx, config); err != nil {
+		return nil, errors.Join(err, m.Stop())
+	}
+	return m, nil
+}
+
+func (m *Member) start(ctx context.Context, config Config) error {
+	translated, err := config.etcd(lower(m.log, m.stopping))
+	if err != nil {
+		return err
+	}
+	if err := free(m.dir); err != nil {
+		return api.Errorf(api.CodeUnavailable, "start the database: %w", err)
+	}
+	m.etcd, err = embed.StartEtcd(translated)
+	if err != nil {
+		m.etcd = nil // it has closed itself
+		return explain(err, config)
+	}
+	go m.follow()
+	select {
+	case <-m.etcd.Server.ReadyNotify():
+	case <-m.done:
+		return fmt.Errorf("start the database: it stopped: %w", store.ErrUnavailable)
+	case <-ctx.Done():
+		return fmt.Errorf("start the database: most of its members do not answer: %w", ctx.Err())
+	}
+	m.client = v3client.New(m.etcd.Server)
+	return m.relieve(ctx)
+}
+
+// follow closes done when the member ends, by Stop or by itself.
+func (m *Member) follow() {
+	defer close(m.done)
+	select {
+	case err := <-m.etcd.Err():
+		if err != nil && !m.stopping.Load() {
+			m.log.Error("the database failed", zap.Error(err))
+		}
+	case <-m.etcd.Server.StopNotify():
+	}
+}
+
+// Client reaches the member within the process. It is the member's: do not close
+// it. store/etcd takes it.
+func (m *Member) Client() *clientv3.Client { return m.client }
+
+// Done is closed when the member has ended, by Stop or because it failed or was
+// removed from the cluster.
+func (m *Member) Done() <-chan struct{} { return m.done }
+
+// Stop hands leadership to another member, if there is one, writes what is left
+// to disk and returns when all is over. The stores on the member must be closed
+// before. Stopping twice is no error.
+func (m *Member) Stop() error {
+	m.once.Do(func() {
+		m.stopping.Store(true)
+		if m.client != nil {
+			if err := m.client.Close(); err != nil && !errors.Is(err, context.Canceled) {
+				m.stopped = fmt.Errorf("stop the database: %w", err)
+			}
+		}
+		if m.etcd != nil {
+			m.etcd.Close()
+			<-m.done
+		}
+		m.stopped = errors.Join(m.stopped, m.lock.Close())
+	})
+	return m.stopped
+}
+
+// explain says what a failed start means to a person.
+func explain(err error, config Config) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return api.Conflictf("the address %s for other managers is taken by another program: stop it, or choose another address", config.Listen)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return api.Invalidf("the address %s for other managers is not one of this host's", config.Listen)
+	case errors.Is(err, syscall.ENOSPC):
+		return api.Errorf(api.CodeUnavailable, "start the database: the disk of %s is full", config.Dir)
+	}
+	return fmt.Errorf("start the database: %w", err)
+}

@@ -1,0 +1,99 @@
+// Package membertest starts members of the database for tests, with certificates
+// of their own. It is never part of the program.
+package membertest
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/orc-project/orc/store/member"
+)
+
+// ServerName is the name that the certificates have.
+const ServerName = "manager.test"
+
+// Config is that of a member that is alone in its cluster, on a free port.
+func Config(t testing.TB) member.Config {
+	t.Helper()
+	address := FreeAddress(t)
+	return member.Config{
+		Dir: t.TempDir(), Name: "node1", Cluster: "cluster1", Listen: address, Advertise: address,
+		TLS: Certificates(t), Logger: zaptest.NewLogger(t),
+	}
+}
+
+// Start starts a member and stops it at the test's end.
+func Start(t testing.TB, config member.Config) *member.Member {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	m, err := member.Start(ctx, config)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Stop()) })
+	return m
+}
+
+// FreeAddress is one that nothing listens on.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// Certificates makes a root and a manager's certificate of it.
+func Certificates(t testing.TB) member.TLS {
+	t.Helper()
+	dir := t.TempDir()
+	rootKey, rootDER := issue(t, &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test root"},
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}, nil, nil)
+	root, err := x509.ParseCertificate(rootDER)
+	require.NoError(t, err)
+	key, der := issue(t, &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "node1"}, DNSNames: []string{ServerName},
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+	}, root, rootKey)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	write := func(name, block string, der []byte) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: block, Bytes: der}), 0o600))
+		return path
+	}
+	return member.TLS{
+		CertFile: write("cert.pem", "CERTIFICATE", der), KeyFile: write("key.pem", "PRIVATE KEY", keyDER),
+		RootsFile: write("roots.pem", "CERTIFICATE", rootDER), ServerName: ServerName,
+	}
+}
+
+// issue signs with parent's key, or with the new one when there is no parent.
+func issue(t testing.TB, template, parent *x509.Certificate, by *ecdsa.PrivateKey) (*ecdsa.PrivateKey, []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
+	if parent == nil {
+		parent, by = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), by)
+	require.NoError(t, err)
+	return key, der
+}

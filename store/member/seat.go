@@ -1,0 +1,66 @@
+package member
+
+import (
+	"context"
+	"fmt"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/store"
+)
+
+// The leader of the managers is the one whose member leads the database: its
+// commits take no detour, no lease has to be kept alive, and when it dies the
+// database elects a new one anyway. These methods tell store/etcd.
+
+// Leading says whether this member leads the database, and returns a channel
+// that is closed when another than the present one is elected.
+func (m *Member) Leading() (bool, <-chan struct{}) {
+	changed := m.etcd.Server.LeaderChangedNotify()
+	return m.etcd.Server.Leader() == m.etcd.Server.MemberID(), changed
+}
+
+// Incarnation is random and new at every Start: what an earlier process of the
+// same member left behind can be told by it.
+func (m *Member) Incarnation() string { return m.incarnation }
+
+// Yield lets another member lead the database, if there is one.
+func (m *Member) Yield() error {
+	if err := m.etcd.Server.TryTransferLeadershipOnShutdown(); err != nil {
+		return fmt.Errorf("hand over the database's leadership: %w", err)
+	}
+	return nil
+}
+
+// Writable returns ErrUnavailable when the disk has no room for more. It is
+// asked before every commit, for the log ends the process when it cannot grow.
+func (m *Member) Writable() error {
+	if err := free(m.dir); err != nil {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// Applied is the number of entries of the database's log so far. It stands still
+// while nobody writes.
+func (m *Member) Applied() uint64 { return m.etcd.Server.AppliedIndex() }
+
+// relieve ends the alarm that a full database leaves, if there is room again.
+func (m *Member) relieve(ctx context.Context) error {
+	if len(m.etcd.Server.Alarms()) == 0 {
+		return nil
+	}
+	if err := m.etcd.Server.Backend().Defrag(); err != nil {
+		return fmt.Errorf("make room in the database: %w", err)
+	}
+	if size, quota := m.etcd.Server.Backend().Size(), m.etcd.Server.Cfg.QuotaBackendBytes; size >= quota {
+		m.log.Error("the database is full and takes no changes", zap.Int64("size", size), zap.Int64("quota", quota))
+		return nil
+	}
+	// The empty AlarmMember means all of them.
+	if _, err := m.client.AlarmDisarm(ctx, &clientv3.AlarmMember{}); err != nil {
+		return fmt.Errorf("end the database's alarm: %w", err)
+	}
+	return nil
+}
