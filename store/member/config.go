@@ -52,9 +52,9 @@ const DefaultQuota = 4 << 30
 
 // Tuning of etcd.
 const (
-	// maxOps: an object may cost two operations, for itself and for its name;
-	// beside them there is the election.
-	maxOps = 2*store.MaxOps + 16
+	// maxOps: an object may cost three operations, for itself, the name it had and
+	// the name it gets; beside them there is the election.
+	maxOps = 3*store.MaxOps + 16
 	// maxRequest: values, sealed, and the keys of all operations.
 	maxRequest = store.MaxBytes + maxOps*256
 	// keepRevisions is how much history a watcher can catch up with. It then

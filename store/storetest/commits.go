@@ -172,7 +172,13 @@ func limits(t *testing.T, b Backend) {
 	_, err := try(t, s, fill(store.MaxOps+1))
 	require.ErrorIs(t, err, store.ErrTooLarge)
 	commit(t, s, fill(store.MaxOps))
-	require.Equal(t, store.MaxOps, store.Count[api.Service](latest(t, s)))
+	got := latest(t, s)
+	require.Equal(t, store.MaxOps, store.Count[api.Service](got))
+	commit(t, s, func(tx *store.Tx) {
+		for each := range store.All[api.Service](got) {
+			tx.Update(renamed(each, "new-"+each.Name))
+		}
+	})
 
 	large := func(size int) func(*store.Tx) {
 		return func(tx *store.Tx) {

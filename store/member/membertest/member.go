@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -18,7 +19,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/store/member"
 )
@@ -26,13 +27,14 @@ import (
 // ServerName is the name that the certificates have.
 const ServerName = "manager.test"
 
-// Config is that of a member that is alone in its cluster, on a free port.
+// Config is that of a member that is alone in its cluster, on a free port. It
+// logs nothing: etcd may have something to say after the test's end.
 func Config(t testing.TB) member.Config {
 	t.Helper()
 	address := FreeAddress(t)
 	return member.Config{
 		Dir: t.TempDir(), Name: "node1", Cluster: "cluster1", Listen: address, Advertise: address,
-		TLS: Certificates(t), Logger: zaptest.NewLogger(t),
+		TLS: Certificates(t), Logger: zap.NewNop(),
 	}
 }
 
@@ -47,10 +49,13 @@ func Start(t testing.TB, config member.Config) *member.Member {
 	return m
 }
 
-// FreeAddress is one that nothing listens on.
+// FreeAddress is one that nothing listens on, nor will: its host is a loopback
+// address that nobody else chooses, so the port is not taken meanwhile.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var host [3]byte
+	rand.Read(host[:])
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+host[0]%254, host[1], 1+host[2]%254))
 	require.NoError(t, err)
 	defer listener.Close()
 	return listener.Addr().String()

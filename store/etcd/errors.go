@@ -1,0 +1,19 @@
+package etcd
+
+import "go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+// explanations are of what an operator can do something about.
+var explanations = []struct {
+	err  error
+	text string
+}{
+	{rpctypes.ErrNoSpace, "it is full (its quota is used up): remove what is not needed"},
+	{rpctypes.ErrNoLeader, "most managers are not reachable"},
+	{rpctypes.ErrTimeout, "most managers do not answer"},
+	{rpctypes.ErrTimeoutDueToConnectionLost, "most managers are not reachable"},
+	{rpctypes.ErrTimeoutDueToLeaderFail, "the managers are electing a new leader"},
+	{rpctypes.ErrLeaderChanged, "the managers have elected a new leader"},
+	{rpctypes.ErrTooManyRequests, "it has too much to do"},
+	{rpctypes.ErrStopped, "it is stopping"},
+	{rpctypes.ErrCorrupt, "its data is damaged on one of the managers"},
+}
