@@ -1,0 +1,279 @@
+package progress_test
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/cli/output"
+	"github.com/orc-project/orc/cli/progress"
+)
+
+// world is a cluster whose one service a test changes as time goes by.
+type world struct {
+	service api.ServiceView
+	tasks   []api.TaskView
+	err     error
+}
+
+func newWorld(replicas int) *world {
+	w := &world{}
+	w.service.ID, w.service.Name, w.service.Current, w.service.Replicas = "s1", "web", 1, replicas
+	w.service.Spec.Mode, w.service.Desired = api.ModeReplicated, replicas
+	w.service.Updated = time.Now()
+	return w
+}
+
+// task sets a slot's task of a revision, wanted and in a state since now.
+func (w *world) task(slot, revision int, state api.TaskState) *api.TaskView {
+	task := api.TaskView{Name: "web." + string(rune('0'+slot)), Status: &api.TaskStatus{State: state, Since: time.Now()}}
+	task.ID, task.Service, task.Slot, task.Revision, task.Node, task.Desired = api.NewID(), "s1", slot, revision, "n1", api.DesiredRun
+	task.Created = time.Now()
+	if state.Terminal() {
+		task.Desired = api.DesiredShutdown
+	}
+	w.tasks = append(w.tasks, task)
+	return &w.tasks[len(w.tasks)-1]
+}
+
+func (w *world) only(tasks ...func()) {
+	w.tasks = nil
+	for _, add := range tasks {
+		add()
+	}
+}
+
+func (w *world) look(context.Context) (progress.View, error) {
+	return progress.View{Services: []api.ServiceView{w.service}, Tasks: w.tasks}, w.err
+}
+
+// follow runs a watch beside the steps of a story, and tells how it ended, how
+// long it took and what it printed.
+func follow(t *testing.T, w *world, watch progress.Watch, story func()) (result error, took time.Duration, printed string) {
+	t.Helper()
+	var out bytes.Buffer
+	watch.Look, watch.Printer = w.look, &output.Printer{Out: &out}
+	begun := time.Now()
+	done := make(chan error, 1)
+	go func() { done <- watch.Run(t.Context()) }()
+	story()
+	result = <-done
+	return result, time.Since(begun), out.String()
+}
+
+func TestANewServiceConvergesWhenItsTasksStayUpForTheMonitorTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(2)
+		err, took, printed := follow(t, w, progress.Watch{}, func() {
+			time.Sleep(time.Second + time.Millisecond)
+			w.task(1, 1, api.TaskRunning)
+			w.task(2, 1, api.TaskStarting)
+			time.Sleep(time.Second)
+			w.tasks[1].Status.State, w.tasks[1].Status.Since = api.TaskRunning, time.Now()
+		})
+		require.NoError(t, err)
+		require.InDelta(t, 7, took.Seconds(), 0.5)
+		require.Contains(t, printed, "web: 1/2 web.2 starting\n")
+		require.Contains(t, printed, "web: 2/2 converged\n")
+	})
+}
+
+func TestTasksThatHaveLongRunConvergeAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.task(1, 1, api.TaskRunning)
+		time.Sleep(time.Minute)
+		err, took, _ := follow(t, w, progress.Watch{}, func() {})
+		require.NoError(t, err)
+		require.Less(t, took, time.Second)
+	})
+}
+
+func TestScalingDownWaitsForTheSurplusToGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.task(1, 1, api.TaskRunning)
+		w.task(2, 1, api.TaskRunning)
+		time.Sleep(time.Minute)
+		err, took, _ := follow(t, w, progress.Watch{}, func() {
+			time.Sleep(3*time.Second + time.Millisecond)
+			w.tasks[1].Desired = api.DesiredRemove
+		})
+		require.NoError(t, err)
+		require.InDelta(t, 3, took.Seconds(), 0.5)
+	})
+}
+
+func TestAnUpdateIsOverWhenItsRolloutSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.task(1, 1, api.TaskRunning)
+		time.Sleep(time.Minute)
+		w.service.Current = 2
+		err, took, printed := follow(t, w, progress.Watch{Want: map[string]int{"s1": 2}}, func() {
+			time.Sleep(time.Second + time.Millisecond)
+			w.service.Rollout = &api.Rollout{From: 1, To: 2, State: api.RolloutUpdating}
+			w.only(func() { w.task(1, 2, api.TaskRunning) })
+			time.Sleep(20 * time.Second)
+			w.service.Rollout = &api.Rollout{From: 1, To: 2, State: api.RolloutCompleted}
+		})
+		require.NoError(t, err)
+		require.InDelta(t, 21, took.Seconds(), 0.5)
+		require.Contains(t, printed, "verifying")
+	})
+}
+
+func TestAPausedUpdateFailsAndSaysHowToGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.service.Current = 2
+		w.service.Rollout = &api.Rollout{From: 1, To: 2, State: api.RolloutPaused, Message: "1 of 1 tasks failed"}
+		err, _, _ := follow(t, w, progress.Watch{}, func() {})
+		require.ErrorContains(t, err, "service web: the update is paused: 1 of 1 tasks failed; `orc service ps web` shows the tasks, `orc service rollback web` goes back")
+	})
+}
+
+func TestAnUpdateThatIsRolledBackFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.service.Rollout = &api.Rollout{From: 2, To: 1, State: api.RolloutRollingBack}
+		err, took, printed := follow(t, w, progress.Watch{Want: map[string]int{"s1": 2}}, func() {
+			time.Sleep(2*time.Second + time.Millisecond)
+			w.service.Rollout = &api.Rollout{From: 2, To: 1, State: api.RolloutRollbackComplete, Message: "web.1 failed"}
+		})
+		require.ErrorContains(t, err, "the update to revision 2 failed and was rolled back to revision 1: web.1 failed")
+		require.InDelta(t, 2, took.Seconds(), 0.5)
+		require.Contains(t, printed, "rolling back to revision 1")
+	})
+}
+
+func TestARollbackThatWasAskedForSucceeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.task(1, 1, api.TaskRunning)
+		time.Sleep(time.Minute)
+		w.service.Rollout = &api.Rollout{From: 2, To: 1, State: api.RolloutRollbackComplete}
+		err, _, _ := follow(t, w, progress.Watch{Want: map[string]int{"s1": 1}}, func() {})
+		require.NoError(t, err)
+	})
+}
+
+func TestSomebodyElsesChangeEndsTheWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		err, _, _ := follow(t, w, progress.Watch{}, func() {
+			time.Sleep(time.Second + time.Millisecond)
+			w.service.Current = 7
+		})
+		require.ErrorContains(t, err, "somebody changed it meanwhile")
+	})
+}
+
+func TestAContainerThatKeepsEndingFailsTheWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		task := w.task(1, 1, api.TaskWaiting)
+		task.Status.Attempts = []api.Attempt{{ExitCode: 3}}
+		err, took, _ := follow(t, w, progress.Watch{}, func() {
+			time.Sleep(5*time.Second + time.Millisecond)
+			w.tasks[0].Status.Restarts = 2
+		})
+		require.ErrorContains(t, err, "web.1: ended with exit code 3; orc goes on trying")
+		require.InDelta(t, 5, took.Seconds(), 0.5)
+	})
+}
+
+func TestRejectedTasksFailTheWatchUnlessTheyAreOfEarlier(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		for range 3 {
+			w.task(1, 1, api.TaskRejected).Status.Message = "no such image"
+		}
+		err, _, _ := follow(t, w, progress.Watch{}, func() {})
+		require.ErrorContains(t, err, "web.1: no such image")
+
+		time.Sleep(time.Second)
+		w.service.Updated = time.Now()
+		w.task(1, 1, api.TaskRunning)
+		err, _, _ = follow(t, w, progress.Watch{}, func() {})
+		require.NoError(t, err)
+	})
+}
+
+func TestTasksThatFitNoNodeAreWaitedForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		task := w.task(1, 1, api.TaskPending)
+		task.Node, task.Reason = "", "no node fits: 2 lack memory"
+		err, took, printed := follow(t, w, progress.Watch{}, func() {})
+		require.ErrorContains(t, err, "no node fits: 2 lack memory")
+		require.InDelta(t, 30, took.Seconds(), 1)
+		require.Contains(t, printed, "web: 0/1 web.1 pending: no node fits: 2 lack memory\n")
+	})
+}
+
+func TestJobsAreDoneWhenTheirTasksCompleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(2)
+		w.service.Spec.Mode = api.ModeReplicatedJob
+		w.task(1, 1, api.TaskComplete)
+		err, took, _ := follow(t, w, progress.Watch{}, func() {
+			time.Sleep(4*time.Second + time.Millisecond)
+			w.task(2, 1, api.TaskComplete)
+		})
+		require.NoError(t, err)
+		require.InDelta(t, 4, took.Seconds(), 0.5)
+	})
+}
+
+func TestManagersThatAreAwayAreAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(0)
+		w.err = api.Errorf(api.CodeUnavailable, "no leader")
+		err, took, printed := follow(t, w, progress.Watch{}, func() {
+			time.Sleep(10*time.Second + time.Millisecond)
+			w.err = nil
+		})
+		require.NoError(t, err)
+		require.InDelta(t, 10, took.Seconds(), 0.5)
+		require.Contains(t, printed, "no manager answers, trying again: no leader\n")
+
+		w.err = api.NotFoundf("no service web")
+		err, _, _ = follow(t, w, progress.Watch{}, func() {})
+		require.ErrorContains(t, err, "no service web")
+	})
+}
+
+func TestTheWatchCanBeBoundedAndInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		err, took, _ := follow(t, w, progress.Watch{Timeout: 3 * time.Second}, func() {})
+		require.ErrorContains(t, err, "not converged after 3s")
+		require.InDelta(t, 3, took.Seconds(), 0.5)
+
+		ctx, cancel := context.WithCancel(t.Context())
+		watch := progress.Watch{Look: w.look}
+		done := make(chan error, 1)
+		go func() { done <- watch.Run(ctx) }()
+		time.Sleep(time.Second)
+		cancel()
+		require.ErrorIs(t, <-done, progress.ErrInterrupted)
+	})
+}
+
+func TestATerminalIsRedrawnInPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.task(1, 1, api.TaskRunning)
+		var out bytes.Buffer
+		watch := progress.Watch{Look: w.look, Printer: &output.Printer{Out: &out, Width: 40, Color: true}}
+		require.NoError(t, watch.Run(t.Context()))
+		require.Contains(t, out.String(), "\x1b[1A\r\x1b[K")
+		require.Contains(t, out.String(), "\x1b[32m✔\x1b[0m web      1/1  converged\n")
+	})
+}
