@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -37,6 +38,8 @@ type judge struct {
 	// complete is since when all tasks run, unplaced since when one has no node; by
 	// this host's clock.
 	complete, unplaced time.Time
+	// why the update is being rolled back: the rollout forgets it at the end.
+	why string
 }
 
 // look judges a service by itself and all of its tasks.
@@ -117,10 +120,11 @@ func (j *judge) moved(service *api.ServiceView, state *State) bool {
 	case service.Current > j.want && (rollout == nil || rollout.From != j.want):
 		state.Failure = fmt.Sprintf("somebody changed it meanwhile: it is at revision %d, not %d", service.Current, j.want)
 	case rollout != nil && rollout.To == service.Current && rollout.State == api.RolloutRollingBack:
-		state.Note = "the update failed, rolling back to revision " + fmt.Sprint(service.Current)
+		j.why = cmp.Or(rollout.Message, fmt.Sprintf("update to revision %d failed", j.want))
+		state.Note = j.why
 	default:
-		state.Failure = fmt.Sprintf("the update to revision %d failed and was rolled back to revision %d%s; %s",
-			j.want, service.Current, because(rollout), seeTasks(service))
+		state.Failure = fmt.Sprintf("%s; it is back at revision %d: %s",
+			cmp.Or(j.why, fmt.Sprintf("update to revision %d failed", j.want)), service.Current, seeTasks(service))
 	}
 	return true
 }
@@ -149,10 +153,9 @@ func (j *judge) failure(service *api.ServiceView, tasks []api.TaskView, now time
 	if rollout := service.Rollout; rollout != nil && rollout.To == service.Current {
 		switch rollout.State {
 		case api.RolloutPaused:
-			return "the update is paused" + because(rollout) + "; " + seeTasks(service) +
-				", `orc service rollback " + service.Name + "` goes back, a new update goes on"
+			return cmp.Or(rollout.Message, "update paused: "+seeTasks(service))
 		case api.RolloutRollbackPaused:
-			return "the rollback is paused" + because(rollout) + "; " + seeTasks(service)
+			return cmp.Or(rollout.Message, "rollback paused: "+seeTasks(service))
 		case api.RolloutUpdating, api.RolloutRollingBack:
 			return "" // its own failure action decides
 		}
@@ -272,13 +275,6 @@ func desired(service *api.ServiceView) int {
 		return service.Desired
 	}
 	return service.Replicas
-}
-
-func because(rollout *api.Rollout) string {
-	if rollout == nil || rollout.Message == "" {
-		return ""
-	}
-	return ": " + rollout.Message
 }
 
 func seeTasks(service *api.ServiceView) string {

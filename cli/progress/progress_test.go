@@ -3,6 +3,8 @@ package progress_test
 import (
 	"bytes"
 	"context"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +18,7 @@ import (
 
 // world is a cluster whose one service a test changes as time goes by.
 type world struct {
+	mu      sync.Mutex // held while a story acts
 	service api.ServiceView
 	tasks   []api.TaskView
 	err     error
@@ -49,7 +52,21 @@ func (w *world) only(tasks ...func()) {
 }
 
 func (w *world) look(context.Context) (progress.View, error) {
-	return progress.View{Services: []api.ServiceView{w.service}, Tasks: w.tasks}, w.err
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	view := progress.View{Services: []api.ServiceView{w.service}, Tasks: slices.Clone(w.tasks)}
+	for i := range view.Tasks {
+		status := *view.Tasks[i].Status
+		view.Tasks[i].Status = &status
+	}
+	return view, w.err
+}
+
+// sleep lets time go by in a story.
+func (w *world) sleep(d time.Duration) {
+	w.mu.Unlock()
+	time.Sleep(d)
+	w.mu.Lock()
 }
 
 // follow runs a watch beside the steps of a story, and tells how it ended, how
@@ -61,7 +78,9 @@ func follow(t *testing.T, w *world, watch progress.Watch, story func()) (result 
 	begun := time.Now()
 	done := make(chan error, 1)
 	go func() { done <- watch.Run(t.Context()) }()
+	w.mu.Lock()
 	story()
+	w.mu.Unlock()
 	result = <-done
 	return result, time.Since(begun), out.String()
 }
@@ -70,10 +89,10 @@ func TestANewServiceConvergesWhenItsTasksStayUpForTheMonitorTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(2)
 		err, took, printed := follow(t, w, progress.Watch{}, func() {
-			time.Sleep(time.Second + time.Millisecond)
+			w.sleep(time.Second + time.Millisecond)
 			w.task(1, 1, api.TaskRunning)
 			w.task(2, 1, api.TaskStarting)
-			time.Sleep(time.Second)
+			w.sleep(time.Second)
 			w.tasks[1].Status.State, w.tasks[1].Status.Since = api.TaskRunning, time.Now()
 		})
 		require.NoError(t, err)
@@ -101,7 +120,7 @@ func TestScalingDownWaitsForTheSurplusToGo(t *testing.T) {
 		w.task(2, 1, api.TaskRunning)
 		time.Sleep(time.Minute)
 		err, took, _ := follow(t, w, progress.Watch{}, func() {
-			time.Sleep(3*time.Second + time.Millisecond)
+			w.sleep(3*time.Second + time.Millisecond)
 			w.tasks[1].Desired = api.DesiredRemove
 		})
 		require.NoError(t, err)
@@ -116,10 +135,10 @@ func TestAnUpdateIsOverWhenItsRolloutSaysSo(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.service.Current = 2
 		err, took, printed := follow(t, w, progress.Watch{Want: map[string]int{"s1": 2}}, func() {
-			time.Sleep(time.Second + time.Millisecond)
+			w.sleep(time.Second + time.Millisecond)
 			w.service.Rollout = &api.Rollout{From: 1, To: 2, State: api.RolloutUpdating}
 			w.only(func() { w.task(1, 2, api.TaskRunning) })
-			time.Sleep(20 * time.Second)
+			w.sleep(20 * time.Second)
 			w.service.Rollout = &api.Rollout{From: 1, To: 2, State: api.RolloutCompleted}
 		})
 		require.NoError(t, err)
@@ -132,23 +151,23 @@ func TestAPausedUpdateFailsAndSaysHowToGoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(1)
 		w.service.Current = 2
-		w.service.Rollout = &api.Rollout{From: 1, To: 2, State: api.RolloutPaused, Message: "1 of 1 tasks failed"}
+		w.service.Rollout = &api.Rollout{From: 1, To: 2, State: api.RolloutPaused, Message: "update paused: 1 of 1 tasks failed; `orc service rollback web` goes back"}
 		err, _, _ := follow(t, w, progress.Watch{}, func() {})
-		require.ErrorContains(t, err, "service web: the update is paused: 1 of 1 tasks failed; `orc service ps web` shows the tasks, `orc service rollback web` goes back")
+		require.ErrorContains(t, err, "service web: update paused: 1 of 1 tasks failed; `orc service rollback web` goes back")
 	})
 }
 
 func TestAnUpdateThatIsRolledBackFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(1)
-		w.service.Rollout = &api.Rollout{From: 2, To: 1, State: api.RolloutRollingBack}
+		w.service.Rollout = &api.Rollout{From: 2, To: 1, State: api.RolloutRollingBack, Message: "update to revision 2 failed: slot 1: bad"}
 		err, took, printed := follow(t, w, progress.Watch{Want: map[string]int{"s1": 2}}, func() {
-			time.Sleep(2*time.Second + time.Millisecond)
-			w.service.Rollout = &api.Rollout{From: 2, To: 1, State: api.RolloutRollbackComplete, Message: "web.1 failed"}
+			w.sleep(2*time.Second + time.Millisecond)
+			w.service.Rollout = &api.Rollout{From: 2, To: 1, State: api.RolloutRollbackComplete, Message: "all tasks are at revision 1"}
 		})
-		require.ErrorContains(t, err, "the update to revision 2 failed and was rolled back to revision 1: web.1 failed")
+		require.ErrorContains(t, err, "update to revision 2 failed: slot 1: bad; it is back at revision 1")
 		require.InDelta(t, 2, took.Seconds(), 0.5)
-		require.Contains(t, printed, "rolling back to revision 1")
+		require.Contains(t, printed, "web: 0/1 update to revision 2 failed: slot 1: bad\n")
 	})
 }
 
@@ -167,7 +186,7 @@ func TestSomebodyElsesChangeEndsTheWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(1)
 		err, _, _ := follow(t, w, progress.Watch{}, func() {
-			time.Sleep(time.Second + time.Millisecond)
+			w.sleep(time.Second + time.Millisecond)
 			w.service.Current = 7
 		})
 		require.ErrorContains(t, err, "somebody changed it meanwhile")
@@ -180,7 +199,7 @@ func TestAContainerThatKeepsEndingFailsTheWatch(t *testing.T) {
 		task := w.task(1, 1, api.TaskWaiting)
 		task.Status.Attempts = []api.Attempt{{ExitCode: 3}}
 		err, took, _ := follow(t, w, progress.Watch{}, func() {
-			time.Sleep(5*time.Second + time.Millisecond)
+			w.sleep(5*time.Second + time.Millisecond)
 			w.tasks[0].Status.Restarts = 2
 		})
 		require.ErrorContains(t, err, "web.1: ended with exit code 3; orc goes on trying")
@@ -223,7 +242,7 @@ func TestJobsAreDoneWhenTheirTasksCompleted(t *testing.T) {
 		w.service.Spec.Mode = api.ModeReplicatedJob
 		w.task(1, 1, api.TaskComplete)
 		err, took, _ := follow(t, w, progress.Watch{}, func() {
-			time.Sleep(4*time.Second + time.Millisecond)
+			w.sleep(4*time.Second + time.Millisecond)
 			w.task(2, 1, api.TaskComplete)
 		})
 		require.NoError(t, err)
@@ -236,7 +255,7 @@ func TestManagersThatAreAwayAreAskedAgain(t *testing.T) {
 		w := newWorld(0)
 		w.err = api.Errorf(api.CodeUnavailable, "no leader")
 		err, took, printed := follow(t, w, progress.Watch{}, func() {
-			time.Sleep(10*time.Second + time.Millisecond)
+			w.sleep(10*time.Second + time.Millisecond)
 			w.err = nil
 		})
 		require.NoError(t, err)
