@@ -3,21 +3,19 @@ package store
 import (
 	"maps"
 
-	iradix "github.com/hashicorp/go-immutable-radix/v2"
-
 	"github.com/orc-project/orc/api"
 )
 
 // Builder makes the next Snapshot from one. Implementations of Store and tests
 // use it; it is not safe for use by several goroutines.
 type Builder struct {
-	tables map[api.Kind]*tableTxn
+	tables map[api.Kind]*tableEdit
 	base   *Snapshot
 }
 
-type tableTxn struct {
-	objects *iradix.Txn[api.Object]
-	indexes map[Index]*iradix.Txn[api.Object]
+type tableEdit struct {
+	objects *treeEdit
+	indexes map[Index]*treeEdit
 }
 
 // NewBuilder starts from base, or from nothing when base is nil.
@@ -25,7 +23,7 @@ func NewBuilder(base *Snapshot) *Builder {
 	if base == nil {
 		base = &Snapshot{}
 	}
-	return &Builder{tables: make(map[api.Kind]*tableTxn), base: base}
+	return &Builder{tables: make(map[api.Kind]*tableEdit), base: base}
 }
 
 // NewSnapshot makes a view of objects, whose versions should be set.
@@ -39,14 +37,19 @@ func NewSnapshot(revision int64, objects ...api.Object) *Snapshot {
 
 // Put adds or replaces an object and returns the one that was there, or nil.
 func (b *Builder) Put(object api.Object) api.Object {
-	t := b.table(object.Kind())
-	id := object.Header().ID
-	old, existed := t.objects.Insert([]byte(id), object)
-	if existed {
-		t.unindex(old)
+	t, id := b.table(object.Kind()), object.Header().ID
+	old := t.objects.put(id, object)
+	was, is := [2]entry{}, indexed(object)
+	if old != nil {
+		was = indexed(old)
 	}
-	for index, value := range indexed(object) {
-		t.index(index).Insert(indexKey(value, id), object)
+	for i := range is {
+		if was[i] != is[i] {
+			t.unindex(was[i], id)
+		}
+		if is[i].value != "" {
+			t.index(is[i].index).put(indexKey(is[i].value, id), object)
+		}
 	}
 	return old
 }
@@ -54,9 +57,11 @@ func (b *Builder) Put(object api.Object) api.Object {
 // Delete removes an object and returns it, or nil if there was none.
 func (b *Builder) Delete(kind api.Kind, id string) api.Object {
 	t := b.table(kind)
-	old, existed := t.objects.Delete([]byte(id))
-	if existed {
-		t.unindex(old)
+	old := t.objects.delete(id)
+	if old != nil {
+		for _, was := range indexed(old) {
+			t.unindex(was, id)
+		}
 	}
 	return old
 }
@@ -67,42 +72,39 @@ func (b *Builder) Snapshot(revision int64) *Snapshot {
 	if next.tables == nil {
 		next.tables = make(map[api.Kind]table)
 	}
-	for kind, txn := range b.tables {
-		t := table{objects: txn.objects.Commit(), indexes: make(map[Index]*iradix.Tree[api.Object])}
-		for index, tree := range txn.indexes {
-			t.indexes[index] = tree.Commit()
+	for kind, edit := range b.tables {
+		t := table{objects: edit.objects.end(), indexes: make(map[Index]tree, len(edit.indexes))}
+		for index, each := range edit.indexes {
+			t.indexes[index] = each.end()
 		}
 		next.tables[kind] = t
 	}
+	b.tables = nil
 	return next
 }
 
-func (b *Builder) table(kind api.Kind) *tableTxn {
+func (b *Builder) table(kind api.Kind) *tableEdit {
 	if t := b.tables[kind]; t != nil {
 		return t
 	}
 	from := b.base.table(kind)
-	t := &tableTxn{indexes: make(map[Index]*iradix.Txn[api.Object])}
-	if from.objects == nil {
-		from.objects = iradix.New[api.Object]()
-	}
-	t.objects = from.objects.Txn()
-	for index, tree := range from.indexes {
-		t.indexes[index] = tree.Txn()
+	t := &tableEdit{objects: from.objects.edit(), indexes: make(map[Index]*treeEdit, len(from.indexes))}
+	for index, each := range from.indexes {
+		t.indexes[index] = each.edit()
 	}
 	b.tables[kind] = t
 	return t
 }
 
-func (t *tableTxn) index(index Index) *iradix.Txn[api.Object] {
+func (t *tableEdit) index(index Index) *treeEdit {
 	if t.indexes[index] == nil {
-		t.indexes[index] = iradix.New[api.Object]().Txn()
+		t.indexes[index] = tree{}.edit()
 	}
 	return t.indexes[index]
 }
 
-func (t *tableTxn) unindex(object api.Object) {
-	for index, value := range indexed(object) {
-		t.index(index).Delete(indexKey(value, object.Header().ID))
+func (t *tableEdit) unindex(was entry, id string) {
+	if was.value != "" {
+		t.index(was.index).delete(indexKey(was.value, id))
 	}
 }

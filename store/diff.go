@@ -32,7 +32,7 @@ func kindsOf(snapshots ...*Snapshot) []api.Kind {
 
 // diffTable merges two walks in the order of the IDs.
 func diffTable(changes []Change, kind api.Kind, old, new table) []Change {
-	if old.objects == new.objects {
+	if old.objects.root == new.objects.root {
 		return changes
 	}
 	nextOld, stopOld := iter.Pull(old.all())

@@ -2,91 +2,73 @@ package store
 
 import (
 	"iter"
-
-	iradix "github.com/hashicorp/go-immutable-radix/v2"
+	"strings"
 
 	"github.com/orc-project/orc/api"
 )
 
-// table is one kind's objects and indexes: persistent radix trees, so that a new
-// version costs what changed and shares the rest with the old one.
+// table is one kind's objects, by ID, and indexes, by indexKey. The zero value is
+// empty.
 type table struct {
-	objects *iradix.Tree[api.Object]
-	indexes map[Index]*iradix.Tree[api.Object]
+	objects tree
+	indexes map[Index]tree
 }
 
-func (t table) get(id string) api.Object {
-	if t.objects == nil {
-		return nil
-	}
-	found, _ := t.objects.Get([]byte(id))
-	return found
-}
+func (t table) get(id string) api.Object { return t.objects.get(id) }
 
-func (t table) all() iter.Seq[api.Object] { return walk(t.objects, nil) }
+func (t table) all() iter.Seq[api.Object] { return walk(t.objects, "") }
 
 func (t table) find(index Index, value string) iter.Seq[api.Object] {
 	return walk(t.indexes[index], indexKey(value, ""))
 }
 
-func (t table) len() int {
-	if t.objects == nil {
-		return 0
-	}
-	return t.objects.Len()
-}
+func (t table) len() int { return t.objects.size }
 
 func (s *Snapshot) table(kind api.Kind) table { return s.tables[kind] }
 
-func walk(tree *iradix.Tree[api.Object], prefix []byte) iter.Seq[api.Object] {
+// walk yields the objects whose keys begin with the prefix.
+func walk(t tree, prefix string) iter.Seq[api.Object] {
 	return func(yield func(api.Object) bool) {
-		if tree == nil {
-			return
-		}
-		cursor := tree.Root().Iterator()
-		cursor.SeekPrefix(prefix)
-		for _, object, ok := cursor.Next(); ok; _, object, ok = cursor.Next() {
-			if !yield(object) {
-				return
-			}
-		}
+		t.from(prefix, func(key string, object api.Object) bool {
+			return strings.HasPrefix(key, prefix) && yield(object)
+		})
 	}
 }
 
 // indexKey separates the value from the ID by a byte that neither has.
-func indexKey(value, id string) []byte { return []byte(value + "\x00" + id) }
+func indexKey(value, id string) string { return value + "\x00" + id }
 
-// indexed returns the values under which an object is found.
-func indexed(object api.Object) map[Index]string {
-	values := make(map[Index]string, 2)
-	set := func(index Index, value string) {
-		if value != "" {
-			values[index] = value
-		}
+// entry is an index and the value under which it has an object.
+type entry struct {
+	index Index
+	value string
+}
+
+// indexed returns where an object is found: at most two entries, the rest is
+// empty.
+func indexed(object api.Object) (entries [2]entry) {
+	switch o := object.(type) {
+	case *api.Task:
+		return [2]entry{{ByService, o.Service}, {ByNode, o.Node}}
+	case *api.Node:
+		entries[0] = entry{ByName, o.Name}
+	case *api.Revision:
+		entries[0] = entry{ByService, o.Service}
+	case *api.AppRevision:
+		entries[0] = entry{ByApp, o.App}
+	case *api.Service:
+		entries[0] = entry{ByApp, o.App}
+	case *api.Network:
+		entries[0] = entry{ByApp, o.App}
+	case *api.Secret:
+		entries[0] = entry{ByApp, o.App}
+	case *api.Config:
+		entries[0] = entry{ByApp, o.App}
+	case *api.Volume:
+		entries[0] = entry{ByApp, o.App}
 	}
 	if named, ok := object.(api.Named); ok {
-		set(ByName, named.UniqueName())
+		entries[1] = entry{ByName, named.UniqueName()}
 	}
-	switch o := object.(type) {
-	case *api.Node:
-		set(ByName, o.Name)
-	case *api.Task:
-		set(ByService, o.Service)
-		set(ByNode, o.Node)
-	case *api.Revision:
-		set(ByService, o.Service)
-	case *api.AppRevision:
-		set(ByApp, o.App)
-	case *api.Service:
-		set(ByApp, o.App)
-	case *api.Network:
-		set(ByApp, o.App)
-	case *api.Secret:
-		set(ByApp, o.App)
-	case *api.Config:
-		set(ByApp, o.App)
-	case *api.Volume:
-		set(ByApp, o.App)
-	}
-	return values
+	return entries
 }
