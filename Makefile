@@ -29,11 +29,12 @@ bundle: $(EMBEDDED)/manifest.json
 
 version = $(shell go list -m -f '{{.Version}}' $(1))
 
-$(EMBEDDED)/manifest.json: build/bundle/containerd build/bundle/containerd-shim-runc-v2 build/bundle/runc runtime/bundle/pack/main.go
+$(EMBEDDED)/manifest.json: build/bundle/containerd build/bundle/containerd-shim-runc-v2 build/bundle/runc build/bundle/orc-init runtime/bundle/pack/main.go
 	go run ./runtime/bundle/pack $(EMBEDDED) \
 	  containerd=$(call version,$(CONTAINERD_PKG))=build/bundle/containerd \
 	  containerd-shim-runc-v2=$(call version,$(CONTAINERD_PKG))=build/bundle/containerd-shim-runc-v2 \
-	  runc=$(call version,$(RUNC_PKG))=build/bundle/runc
+	  runc=$(call version,$(RUNC_PKG))=build/bundle/runc \
+	  orc-init=1=build/bundle/orc-init
 
 build/bundle/containerd build/bundle/containerd-shim-runc-v2: build/bundle/%: go.mod
 	CGO_ENABLED=0 go build -trimpath -tags "$(CONTAINERD_TAGS)" \
@@ -44,6 +45,10 @@ build/bundle/containerd build/bundle/containerd-shim-runc-v2: build/bundle/%: go
 build/bundle/runc: go.mod | seccomp
 	CGO_ENABLED=1 go build -trimpath -tags "$(RUNC_TAGS)" \
 	  -ldflags "-s -w -linkmode external -extldflags -static" -o $@ $(RUNC_PKG)
+	@touch $@
+
+build/bundle/orc-init: go.mod $(wildcard runtime/containerd/initproc/*.go)
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o $@ ./runtime/containerd/initproc/orc-init
 	@touch $@
 
 seccomp:

@@ -37,7 +37,7 @@ var rooms = map[string][]string{
 	"agent":                   {"api", "api/wire", "runtime", "version"},
 	"agent/network":           {"api", "api/wire", "runtime", "agent"},
 	"runtime":                 {"api"},
-	"runtime/containerd":      {"api", "runtime"},
+	"runtime/containerd":      {"api", "runtime", "runtime/bundle"},
 	"runtime/fake":            {"api", "runtime"},
 	"runtime/runtimetest":     {"api", "runtime"},
 	"runtime/bundle":          {},

@@ -26,6 +26,7 @@ const (
 	Containerd = "containerd"
 	Shim       = "containerd-shim-runc-v2"
 	Runc       = "runc"
+	Init       = "orc-init" // for containers that want an init process
 )
 
 // Manifest lists what is in a bundle.
@@ -73,11 +74,13 @@ func Open(files fs.FS) (*Bundle, error) {
 	return &Bundle{Manifest: manifest, Digest: hex.EncodeToString(sum[:8]), files: files}, nil
 }
 
-// Versions tells the versions of the programs, by name.
+// Versions tells the versions of the programs that are not orc's own, by name.
 func (b *Bundle) Versions() map[string]string {
 	versions := map[string]string{}
 	for _, file := range b.Manifest.Files {
-		versions[file.Name] = file.Version
+		if file.Name != Init {
+			versions[file.Name] = file.Version
+		}
 	}
 	return versions
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,12 +20,15 @@ import (
 	"github.com/orc-project/orc/runtime"
 )
 
-var serial atomic.Int64
+var (
+	run    = rand.Uint32() // so that two runs at once do not meet
+	serial atomic.Int64
+)
 
 // spec makes a container's spec with an ID of its own and FIFOs for its output.
 func (s *suite) spec(t *testing.T, args ...string) runtime.Spec {
 	t.Helper()
-	id := fmt.Sprintf("suite%d", serial.Add(1))
+	id := fmt.Sprintf("suite-%x-%d", run, serial.Add(1))
 	dir := t.TempDir()
 	return runtime.Spec{
 		ID:        id,
