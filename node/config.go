@@ -1,0 +1,216 @@
+// Package node is one host's process: its identity and data directory, the roles
+// it has, and the server and agent it runs for them. It alone knows which
+// implementations orc is put together from.
+//
+// It decides nothing about services and holds no state of the cluster but the
+// node's own identity.
+package node
+
+import (
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/orc-project/orc/api"
+)
+
+// The defaults of a Config.
+const (
+	DefaultDataDir = "/var/lib/orc"
+	DefaultListen  = "0.0.0.0:6720"
+	DefaultPort    = "6720"
+)
+
+// Config is everything that can be set of a node's process. Each setting has the
+// same name as a flag, as an ORC_ variable and in the configuration file.
+type Config struct {
+	// Role is what the command asks for: manager (`orc server`) or worker (`orc
+	// agent`).
+	Role api.Role
+	// DataDir holds everything of the node; one process at a time.
+	DataDir string
+	// Listen is a manager's address, Advertise the one that others reach this node
+	// at: a host or host:port; empty means that of the default route's interface.
+	Listen    string
+	Advertise string
+	// Name of the node; empty means the host's name.
+	Name     string
+	Labels   map[string]string
+	LogLevel string // debug, info, warn or error
+	// NoAgent lets a manager run no containers.
+	NoAgent bool
+	// Containerd is the socket of an existing containerd; empty means the bundled
+	// one.
+	Containerd string
+	// Bootstrap makes this host the first manager of a new cluster; Join and Token
+	// make it a member of one. A node that is a member already resumes: then all
+	// three mean nothing.
+	Bootstrap bool
+	Join      []string
+	Token     string
+	// Out is told how others can join; nil means nobody.
+	Out io.Writer
+}
+
+// Validate fills in the defaults and checks everything that can be checked
+// without looking at the data directory.
+func (c *Config) Validate() error {
+	if c.Role != api.RoleManager && c.Role != api.RoleWorker {
+		return api.Invalidf("role %q: want manager or worker", c.Role)
+	}
+	if err := c.paths(); err != nil {
+		return err
+	}
+	if err := c.name(); err != nil {
+		return err
+	}
+	if c.LogLevel == "" {
+		c.LogLevel = "info"
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
+		return api.Invalidf("--log-level %q: want debug, info, warn or error", c.LogLevel)
+	}
+	if c.Out == nil {
+		c.Out = io.Discard
+	}
+	if err := c.addresses(); err != nil {
+		return err
+	}
+	return c.membership()
+}
+
+func (c *Config) paths() error {
+	if c.DataDir == "" {
+		c.DataDir = DefaultDataDir
+	}
+	dir, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return api.Invalidf("--data-dir %q: %w", c.DataDir, err)
+	}
+	c.DataDir = dir
+	return nil
+}
+
+func (c *Config) name() error {
+	if c.Name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return api.Invalidf("find this host's name (use --name): %w", err)
+		}
+		c.Name, _, _ = strings.Cut(host, ".")
+	}
+	if err := api.ValidateName("node", c.Name); err != nil {
+		return err
+	}
+	for key := range c.Labels {
+		if key == "" || strings.ContainsAny(key, "= \t\n") {
+			return api.Invalidf("--label %q: want name=value", key)
+		}
+	}
+	return nil
+}
+
+func (c *Config) addresses() error {
+	if c.Listen == "" {
+		c.Listen = DefaultListen
+	}
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		host, port = c.Listen, DefaultPort
+	}
+	if host != "" && net.ParseIP(strings.Trim(host, "[]")) == nil {
+		return api.Invalidf("--listen %q: want an address of this host, as 0.0.0.0:6720", c.Listen)
+	}
+	if !validPort(port) {
+		return api.Invalidf("--listen %q: the port must be a number from 1 to 65534", c.Listen)
+	}
+	c.Listen = net.JoinHostPort(strings.Trim(host, "[]"), port)
+	if c.Advertise == "" {
+		if ip := net.ParseIP(strings.Trim(host, "[]")); ip != nil && !ip.IsUnspecified() {
+			c.Advertise = ip.String()
+		} else if c.Advertise, err = outbound(); err != nil {
+			return err
+		}
+	}
+	if c.Advertise, err = withPort(c.Advertise, port); err != nil {
+		return api.Invalidf("--advertise %q: want an address of this host that others reach, as 10.0.0.1 or 10.0.0.1:6720", c.Advertise)
+	}
+	if ip := net.ParseIP(hostOf(c.Advertise)); ip == nil || ip.IsUnspecified() {
+		return api.Invalidf("--advertise %q: want an address of this host that others reach, as 10.0.0.1 or 10.0.0.1:6720", c.Advertise)
+	}
+	for i, each := range c.Join {
+		if c.Join[i], err = withPort(each, DefaultPort); err != nil {
+			return api.Invalidf("--join %q: want a manager's address, as 10.0.0.1:6720", each)
+		}
+	}
+	return nil
+}
+
+func (c *Config) membership() error {
+	switch {
+	case c.Bootstrap && c.Role != api.RoleManager:
+		return api.Invalidf("only a manager can be the first node: `orc server --bootstrap`")
+	case c.Bootstrap && len(c.Join) > 0:
+		return api.Invalidf("--bootstrap makes a new cluster and --join enters one: choose")
+	case c.NoAgent && c.Role != api.RoleManager:
+		return api.Invalidf("--no-agent is for managers: an agent is all that a worker is")
+	case c.Token != "":
+		_, err := api.ParseToken(c.Token)
+		return err
+	}
+	return nil
+}
+
+// withPort adds the port to an address without one.
+func withPort(address, port string) (string, error) {
+	host, given, err := net.SplitHostPort(address)
+	if err != nil {
+		host, given = strings.Trim(address, "[]"), port
+	}
+	if host == "" || strings.ContainsAny(host, "/ ") || !validPort(given) {
+		return address, api.Invalidf("bad address")
+	}
+	if strings.Contains(host, ":") && net.ParseIP(host) == nil {
+		return address, api.Invalidf("bad address")
+	}
+	return net.JoinHostPort(host, given), nil
+}
+
+func validPort(port string) bool {
+	number, err := strconv.Atoi(port)
+	return err == nil && number >= 1 && number <= 65534 // the next one is the database's
+}
+
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return host
+}
+
+// outbound is this host's address on its default route. Nothing is sent: a UDP
+// socket that is connected only picks its source address.
+func outbound() (string, error) {
+	for _, target := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} {
+		if conn, err := net.Dial("udp", target); err == nil {
+			defer conn.Close()
+			return hostOf(conn.LocalAddr().String()), nil
+		}
+	}
+	// No default route: the first address that is no loopback's.
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return "", api.Invalidf("find this host's address (use --advertise): %w", err)
+	}
+	for _, each := range addresses {
+		if network, ok := each.(*net.IPNet); ok && network.IP.IsGlobalUnicast() {
+			return network.IP.String(), nil
+		}
+	}
+	return "127.0.0.1", nil
+}
