@@ -155,6 +155,9 @@ func (p *pass) plan(ctx context.Context) (wake time.Time, done bool, err error) 
 			return time.Time{}, false, err
 		}
 		p.revision = max(p.revision, revision)
+		if err := pause(ctx, minWait); err != nil {
+			return time.Time{}, false, err
+		}
 	}
 	return time.Time{}, false, p.catchUp(ctx, conflict)
 }
