@@ -1,0 +1,341 @@
+// Package agent is one node's loop: it takes assignments, makes containers of
+// them, keeps them as they should be, and tells what it observes.
+//
+// It never asks a manager whether to go on: restarts, health checks and what was
+// assigned last work without one. It knows the runtime by its contract only, and
+// the database not at all. The connection to a manager is agent/session's.
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/agent/logs"
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/runtime"
+)
+
+// Config is what an Agent is made of.
+type Config struct {
+	// Dir is the agent's own directory: assignments, statuses, logs, FIFOs.
+	Dir     string
+	Runtime runtime.Runtime
+	// Networks attaches containers; nil means host networking for all that do not
+	// ask for none.
+	Networks Networks
+	// Parallel bounds how many containers are created and started at once; 0 means
+	// a number that suits the cores.
+	Parallel int
+	// DiscardOutput leaves containers' output uncaptured: for simulated agents.
+	DiscardOutput bool
+}
+
+// Networks gives tasks their place in the network.
+type Networks interface {
+	// Attach makes what the task's container runs in, and returns its addresses by
+	// network. It is idempotent; an error that wraps api.CodeUnavailable is tried
+	// again.
+	Attach(ctx context.Context, assignment wire.Assignment, spec *api.ServiceSpec) (runtime.Network, map[string]string, error)
+	// Detach undoes Attach. A task that was never attached is no error.
+	Detach(ctx context.Context, task string) error
+}
+
+// Agent runs a node's tasks. Make it with New, then Run it; the other methods may
+// be called at any time.
+type Agent struct {
+	config Config
+	log    *zap.Logger
+	logs   *logs.Store
+	slots  chan struct{}
+	outbox outbox
+
+	mu       sync.Mutex
+	tasks    map[string]*task
+	set      assignments
+	running  context.Context // Run's; nil before
+	workers  sync.WaitGroup
+	byID     map[string]*task // by container
+	adopted  chan struct{}    // closed when what runs has been found again
+	leaving  map[*task]bool   // must end before anything new starts
+	released chan struct{}    // closed when leaving is empty
+}
+
+// New makes an Agent and loads what was assigned to it last.
+func New(config Config, log *zap.Logger) (*Agent, error) {
+	if config.Parallel == 0 {
+		config.Parallel = max(4, 2*goruntime.NumCPU())
+	}
+	for _, dir := range []string{"tasks", "fifo", "logs"} {
+		if err := os.MkdirAll(filepath.Join(config.Dir, dir), 0o700); err != nil {
+			return nil, fmt.Errorf("agent directory: %w", err)
+		}
+	}
+	a := &Agent{
+		config:   config,
+		log:      log,
+		logs:     logs.New(filepath.Join(config.Dir, "logs"), log.Named("logs")),
+		slots:    make(chan struct{}, config.Parallel),
+		tasks:    make(map[string]*task),
+		byID:     make(map[string]*task),
+		adopted:  make(chan struct{}),
+		leaving:  make(map[*task]bool),
+		released: make(chan struct{}),
+	}
+	a.outbox.init()
+	close(a.released)
+	if err := a.set.load(a.assignmentsFile()); err != nil {
+		log.Error("the last assignments cannot be read: waiting for a manager", zap.Error(err))
+	}
+	return a, nil
+}
+
+func (a *Agent) assignmentsFile() string { return filepath.Join(a.config.Dir, "assignments") }
+
+// Run keeps the node's tasks as assigned until ctx ends. Containers go on
+// afterwards.
+func (a *Agent) Run(ctx context.Context) error {
+	defer a.logs.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer a.workers.Wait()
+	defer cancel()
+	events, err := a.begin(ctx)
+	if err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case event, open := <-events:
+			if open {
+				a.wakeContainer(event)
+				continue
+			}
+			if events, err = a.subscribe(ctx); err != nil {
+				return nil // ctx ended
+			}
+			a.wakeAll()
+		}
+	}
+}
+
+// begin finds again what runs, and starts the workers.
+func (a *Agent) begin(ctx context.Context) (<-chan runtime.Event, error) {
+	events, err := a.subscribe(ctx)
+	if err != nil {
+		return nil, nil
+	}
+	containers, err := a.config.Runtime.List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.running = ctx
+	for id := range a.set.Tasks {
+		a.add(id)
+	}
+	a.adopt(containers)
+	close(a.adopted)
+	for _, t := range a.tasks {
+		a.start(t)
+	}
+	a.log.Info("agent runs", zap.Int("tasks", len(a.tasks)), zap.Int("containers", len(containers)))
+	return events, nil
+}
+
+// retryPause is how long a runtime that is away is given before the next try.
+const retryPause = 200 * time.Millisecond
+
+// subscribe asks for the runtime's events until it gets them. The only error is
+// ctx's.
+func (a *Agent) subscribe(ctx context.Context) (<-chan runtime.Event, error) {
+	for told := false; ; told = true {
+		events, err := a.config.Runtime.Events(ctx)
+		if err == nil {
+			return events, nil
+		}
+		if !told {
+			a.log.Warn("the runtime does not answer", zap.Error(err))
+		}
+		if err := pause(ctx, retryPause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Apply takes a manager's message in: first to disk, then to the tasks.
+func (a *Agent) Apply(down wire.Down) error {
+	if !down.Full && len(down.Tasks) == 0 && len(down.Removed) == 0 && len(down.Specs) == 0 && len(down.Files) == 0 {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	next := a.set.apply(down)
+	if err := next.save(a.assignmentsFile()); err != nil {
+		// What was assigned is acted on all the same: it is only not known after a
+		// restart without a manager.
+		a.log.Error("assignments cannot be written to disk", zap.Error(err))
+	}
+	a.set = next
+	if a.running == nil {
+		return nil // begin takes it from the set
+	}
+	for id, t := range a.tasks {
+		if _, assigned := a.set.Tasks[id]; !assigned {
+			t.assign(goalGone, nil)
+		}
+	}
+	for id := range a.set.Tasks {
+		if t := a.tasks[id]; t != nil {
+			t.assign(a.set.goal(id), a.set.assigned(id))
+			continue
+		}
+		a.start(a.add(id))
+	}
+	if down.Full {
+		a.holdBack()
+	}
+	return nil
+}
+
+// holdBack lets nothing new start before everything has ended that should not run:
+// this node may have been cut off while its tasks were replaced.
+func (a *Agent) holdBack() {
+	for _, t := range a.tasks {
+		if t.mustEnd() {
+			a.leaving[t] = true
+		}
+	}
+	if len(a.leaving) > 0 && isClosed(a.released) {
+		a.released = make(chan struct{})
+	}
+}
+
+// left tells that a task has ended, or is done for.
+func (a *Agent) left(t *task) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.leaving[t] {
+		return
+	}
+	delete(a.leaving, t)
+	if len(a.leaving) == 0 && !isClosed(a.released) {
+		close(a.released)
+	}
+}
+
+func (a *Agent) mayStart() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.released
+}
+
+// add makes the worker's state of an assigned task. The caller holds mu.
+func (a *Agent) add(id string) *task {
+	t := newTask(a, id)
+	t.load()
+	t.assign(a.set.goal(id), a.set.assigned(id))
+	a.tasks[id] = t
+	return t
+}
+
+func (a *Agent) start(t *task) {
+	a.workers.Go(func() { t.run(a.running) })
+}
+
+// adopt gives the containers that exist to their tasks, the newest of each, and
+// makes workers that remove those that belong to no task. The caller holds mu.
+func (a *Agent) adopt(containers []runtime.Container) {
+	for _, c := range containers {
+		t := a.tasks[c.Task.Task]
+		if t == nil {
+			t = newTask(a, c.Task.Task)
+			t.assign(goalGone, nil)
+			a.tasks[t.id] = t
+		}
+		t.adopt(c)
+	}
+}
+
+// forget drops a task whose worker is done.
+func (a *Agent) forget(t *task) {
+	a.left(t)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.tasks[t.id] != t {
+		return
+	}
+	delete(a.tasks, t.id)
+	if _, assigned := a.set.Tasks[t.id]; assigned && a.running.Err() == nil {
+		a.start(a.add(t.id)) // assigned again while it was being forgotten
+	}
+}
+
+func (a *Agent) wakeContainer(event runtime.Event) {
+	a.mu.Lock()
+	t := a.byID[event.ID]
+	a.mu.Unlock()
+	if t != nil {
+		t.wake()
+	}
+}
+
+func (a *Agent) wakeAll() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, t := range a.tasks {
+		t.wake()
+	}
+}
+
+func (a *Agent) register(container string, t *task) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if t == nil {
+		delete(a.byID, container)
+		return
+	}
+	a.byID[container] = t
+}
+
+// find returns a task by its ID, or by that of one of its containers.
+func (a *Agent) find(id, container string) (*task, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if t := a.byID[container]; t != nil && (id == "" || t.id == id) {
+		return t, nil
+	}
+	if t := a.tasks[id]; t != nil && container == "" {
+		return t, nil
+	}
+	return nil, api.NotFoundf("no such container on this node any more")
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,149 @@
+package agent
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire"
+)
+
+// assignments are all that this node should run, as it is kept on disk.
+type assignments struct {
+	Tasks map[string]wire.Assignment `cbor:"1,keyasint"`
+	Specs map[string]api.ServiceSpec `cbor:"2,keyasint"`
+	// Files are the contents of secrets and configs. They are never written to
+	// disk: after a boot without a manager, tasks that need them wait.
+	Files map[string][]byte `cbor:"-"`
+}
+
+// assigned is one task with all that it takes to run it.
+type assigned struct {
+	wire.Assignment
+	spec  *api.ServiceSpec
+	files map[string][]byte
+}
+
+// apply returns the set after a message. The receiver stays as it is.
+func (s assignments) apply(down wire.Down) assignments {
+	next := assignments{Tasks: maps.Clone(s.Tasks), Specs: maps.Clone(s.Specs), Files: maps.Clone(s.Files)}
+	if next.Tasks == nil || down.Full {
+		next.Tasks = make(map[string]wire.Assignment)
+	}
+	if next.Specs == nil {
+		next.Specs = make(map[string]api.ServiceSpec)
+	}
+	if next.Files == nil {
+		next.Files = make(map[string][]byte)
+	}
+	maps.Copy(next.Specs, down.Specs)
+	maps.Copy(next.Files, down.Files)
+	for _, each := range down.Tasks {
+		next.Tasks[each.Task.ID] = each
+	}
+	for _, id := range down.Removed {
+		delete(next.Tasks, id)
+	}
+	next.trim()
+	return next
+}
+
+// trim drops specs and files that no task needs any more.
+func (s assignments) trim() {
+	specs, files := make(map[string]bool), make(map[string]bool)
+	for _, each := range s.Tasks {
+		specs[each.SpecID()] = true
+		spec := s.Specs[each.SpecID()]
+		for _, refs := range [][]api.FileReference{spec.Container.Secrets, spec.Container.Configs} {
+			for _, ref := range refs {
+				files[wire.FileID(ref)] = true
+			}
+		}
+	}
+	maps.DeleteFunc(s.Specs, func(id string, _ api.ServiceSpec) bool { return !specs[id] })
+	maps.DeleteFunc(s.Files, func(id string, _ []byte) bool { return !files[id] })
+}
+
+// assigned returns a task's assignment; without its spec, the spec is nil.
+func (s assignments) assigned(id string) *assigned {
+	each := s.Tasks[id]
+	a := &assigned{Assignment: each, files: s.Files}
+	if spec, found := s.Specs[each.SpecID()]; found {
+		a.spec = &spec
+	}
+	return a
+}
+
+func (s assignments) goal(id string) goal {
+	each, found := s.Tasks[id]
+	switch {
+	case !found:
+		return goalGone
+	case each.Task.Desired == api.DesiredRun:
+		return goalRun
+	}
+	return goalEnd
+}
+
+// save writes the set atomically, with a checksum in front. It has environments
+// and registry passwords in it: only root may read it.
+func (s assignments) save(path string) error {
+	body, err := wire.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encode assignments: %w", err)
+	}
+	sum := sha256.Sum256(body)
+	return writeFile(path, append(sum[:], body...), true)
+}
+
+// load reads what save wrote. A missing file is an empty set. A broken one is set
+// aside, for people to look at, and is an error.
+func (s *assignments) load(path string) error {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.decode(data); err != nil {
+		*s = assignments{}
+		return errors.Join(fmt.Errorf("%s: %w", path, err), os.Rename(path, path+".broken"))
+	}
+	return nil
+}
+
+func (s *assignments) decode(data []byte) error {
+	if len(data) < sha256.Size {
+		return errors.New("cut short")
+	}
+	sum := sha256.Sum256(data[sha256.Size:])
+	if !bytes.Equal(sum[:], data[:sha256.Size]) {
+		return errors.New("checksum does not match")
+	}
+	return wire.Unmarshal(data[sha256.Size:], s)
+}
+
+// writeFile writes a file so that it is there in full or as before. Only a durable
+// one survives a power cut that follows at once.
+func writeFile(path string, data []byte, durable bool) error {
+	file, err := os.CreateTemp(filepath.Dir(path), ".tmp-*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name()) // fails once it is renamed
+	_, err = file.Write(data)
+	if err == nil && durable {
+		err = file.Sync()
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}

@@ -1,0 +1,206 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/runtime"
+)
+
+// killWait is how long a container that was killed is waited for.
+const killWait = 10 * time.Second
+
+// stop ends a container that should not run any more: first it is drained, if it
+// can be reached over a network, then signalled, and killed when its grace is over.
+func (t *task) stop(ctx context.Context) error {
+	t.note(func(s *api.TaskStatus) { s.State, s.Message = api.TaskStopping, "" })
+	if delay := t.drainDelay(); delay > 0 {
+		if err := pause(ctx, delay); err != nil {
+			return err
+		}
+	}
+	return t.shut(ctx)
+}
+
+// drainDelay is how long a leaving task's connections are given.
+func (t *task) drainDelay() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.agent.config.Networks == nil || t.want == nil || t.want.spec == nil || t.want.spec.NetworkMode != "" {
+		return 0
+	}
+	if d := t.want.spec.DrainDelay; d != nil {
+		return d.Std()
+	}
+	return api.DefaultDrainDelay
+}
+
+// shut signals the container and waits for its end, at most for its grace; then it
+// kills.
+func (t *task) shut(ctx context.Context) error {
+	t.stopHealth()
+	t.mu.Lock()
+	id, signal, grace := t.container.ID, t.container.StopSignal, api.DefaultStopGrace
+	if t.want != nil && t.want.spec != nil {
+		grace = t.want.spec.Container.Grace()
+	}
+	t.mu.Unlock()
+	if signal == "" {
+		signal = "SIGTERM"
+	}
+	for _, try := range []struct {
+		signal string
+		wait   time.Duration
+	}{{signal, grace}, {"SIGKILL", killWait}} {
+		err := t.agent.config.Runtime.Signal(ctx, id, try.signal)
+		if errors.Is(err, runtime.ErrNotFound) || errors.Is(err, runtime.ErrNotRunning) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if ended, err := t.awaitEnd(ctx, id, try.wait); ended || err != nil {
+			return err
+		}
+	}
+	return errors.New("the container does not end although it was killed")
+}
+
+// awaitEnd waits for a container's end, which wakes the worker.
+func (t *task) awaitEnd(ctx context.Context, id string, limit time.Duration) (bool, error) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		seen, err := t.agent.config.Runtime.Inspect(ctx, id)
+		if errors.Is(err, runtime.ErrNotFound) || err == nil && seen.State != runtime.Running {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-t.wakeup:
+		case <-timer.C:
+			return false, nil
+		}
+	}
+}
+
+// conclude notes how the container ended and removes it.
+func (t *task) conclude(ctx context.Context) error {
+	t.mu.Lock()
+	c, blame := *t.container, t.blame
+	t.mu.Unlock()
+	if err := t.clean(ctx); err != nil {
+		return err
+	}
+	t.end(c, blame)
+	return nil
+}
+
+// end notes the end of the newest attempt and what follows from it.
+func (t *task) end(c runtime.Container, why string) {
+	t.mu.Lock()
+	t.blame = ""
+	t.mu.Unlock()
+	t.note(func(s *api.TaskStatus) {
+		if c.ID != "" && (len(s.Attempts) == 0 || s.Attempts[len(s.Attempts)-1].Container != c.ID) {
+			s.Attempts = append(s.Attempts, api.Attempt{Container: c.ID, Started: c.Started}) // ended before it was seen to run
+		}
+		s.Attempts = slices.Clone(s.Attempts)
+		last := &s.Attempts[len(s.Attempts)-1]
+		last.Finished, last.ExitCode, last.OOMKilled, last.Error = c.Finished, c.ExitCode, c.OOM, why
+		if last.Finished.IsZero() {
+			last.Finished = time.Now()
+		}
+		if last.Started.IsZero() {
+			last.Started = last.Finished
+		}
+		s.Healthy = nil
+		if t.goal != goalRun || t.want == nil || t.want.spec == nil {
+			s.State, s.Message = api.TaskShutdown, describe(*last)
+			return
+		}
+		v := judge(t.want.spec, s.Attempts, t.record.Starts, time.Now())
+		s.Message = v.why
+		if !v.again {
+			s.State = v.state
+			return
+		}
+		s.State, s.NextStart = api.TaskWaiting, v.at
+	})
+}
+
+// clean removes the container with its FIFOs; its logs stay.
+func (t *task) clean(ctx context.Context) error {
+	t.stopHealth()
+	t.mu.Lock()
+	id := t.container.ID
+	t.mu.Unlock()
+	if t.capture != nil {
+		t.capture.Close() // after what it still has to say
+		t.capture = nil
+	}
+	if err := t.agent.config.Runtime.Remove(ctx, id); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	t.container = nil
+	t.mu.Unlock()
+	t.dropContainer(id)
+	return nil
+}
+
+// dropContainer forgets what is kept of a container that is gone.
+func (t *task) dropContainer(id string) {
+	t.agent.register(id, nil)
+	if t.capture != nil {
+		t.capture.Close()
+		t.capture = nil
+	}
+	output := t.output(id, false)
+	for _, path := range []string{output.Stdout, output.Stderr} {
+		if path != "" {
+			os.Remove(path) // may never have been made
+		}
+	}
+}
+
+// erase drops all that is kept of the task.
+func (t *task) erase(ctx context.Context) error {
+	if networks := t.agent.config.Networks; networks != nil {
+		if err := networks.Detach(ctx, t.id); err != nil {
+			return err
+		}
+	}
+	t.agent.outbox.drop(t.id)
+	if err := os.Remove(t.file()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return t.agent.logs.Remove(t.id)
+}
+
+// kill removes a task's container at once, as `orc rm -f` asks. Its restart policy
+// decides what follows.
+func (t *task) kill(ctx context.Context, container string, force bool) error {
+	t.mu.Lock()
+	if t.container == nil || t.container.ID != container {
+		t.mu.Unlock()
+		return api.NotFoundf("no such container on this node any more")
+	}
+	if t.container.State == runtime.Running && !force {
+		t.mu.Unlock()
+		return api.Conflictf("container %s runs: stop its service, or use -f", api.ShortID(container))
+	}
+	t.blame = removedByUser
+	t.mu.Unlock()
+	err := t.agent.config.Runtime.Remove(ctx, container)
+	t.wake()
+	return err
+}

@@ -1,0 +1,356 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"path/filepath"
+	goruntime "runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/agent/logs"
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/runtime"
+)
+
+// prepare gets the image and makes a container, once it is time to.
+func (t *task) prepare(ctx context.Context) (time.Duration, error) {
+	t.mu.Lock()
+	want, status := t.want, t.record.Status
+	t.mu.Unlock()
+	if left := time.Until(status.NextStart); left > 0 {
+		return left, nil
+	}
+	if want.spec == nil {
+		return idle, nil // it comes with a later message
+	}
+	if !isClosed(t.agent.mayStart()) {
+		t.note(func(s *api.TaskStatus) {
+			s.State, s.Message = api.TaskPreparing, "waits until replaced tasks have ended"
+		})
+		return t.awaitStart(ctx), nil
+	}
+	t.note(func(s *api.TaskStatus) {
+		s.State, s.Message, s.NextStart = api.TaskPreparing, "", time.Time{}
+	})
+	spec, err := t.spec(ctx, want, status)
+	if err == nil {
+		_, err = t.agent.config.Runtime.Pull(ctx, spec.Image, t.tellPull(spec.Image.Name))
+	}
+	if err == nil {
+		err = t.create(ctx, spec)
+	}
+	return 0, t.refuse(ctx, err)
+}
+
+// awaitStart sleeps until the node has ended what it must.
+func (t *task) awaitStart(ctx context.Context) time.Duration {
+	select {
+	case <-ctx.Done():
+	case <-t.agent.mayStart():
+	case <-t.wakeup:
+	}
+	return 0
+}
+
+// refuse tells errors that trying again does not mend from those of the moment,
+// which it returns.
+func (t *task) refuse(ctx context.Context, err error) error {
+	var invalid *api.Error
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return err
+	case errors.Is(err, runtime.ErrRejected), errors.Is(err, runtime.ErrImageMissing), errors.Is(err, runtime.ErrUnauthorized),
+		errors.As(err, &invalid) && invalid.Code == api.CodeInvalid:
+		t.note(func(s *api.TaskStatus) { s.State, s.Message = api.TaskRejected, err.Error() })
+		return nil
+	}
+	return err
+}
+
+// tellPull shows how far a pull is, every few seconds.
+func (t *task) tellPull(image string) func(done, total int64) {
+	var last time.Time
+	return func(done, total int64) {
+		if now := time.Now(); total > 0 && now.Sub(last) > 5*time.Second {
+			last = now
+			percent := strconv.FormatInt(100*done/total, 10)
+			t.note(func(s *api.TaskStatus) { s.Message = "pulling " + image + ": " + percent + "%" })
+		}
+	}
+}
+
+// spec is the runtime's, with templates, network and files filled in.
+func (t *task) spec(ctx context.Context, want *assigned, status api.TaskStatus) (runtime.Spec, error) {
+	data := newTemplateData(want.Assignment, want.spec, api.Platform{OS: goruntime.GOOS, Arch: goruntime.GOARCH})
+	container, err := data.resolve(want.spec.Container)
+	if err != nil {
+		return runtime.Spec{}, api.Invalidf("%w", err)
+	}
+	files, err := containerFiles(container, want.files, data)
+	if err != nil {
+		return runtime.Spec{}, err
+	}
+	network, err := t.attach(ctx, want)
+	if err != nil {
+		return runtime.Spec{}, err
+	}
+	if network.Hostname == "" {
+		network.Hostname = container.Hostname
+	}
+	id := api.NewID()
+	spec := runtime.Spec{
+		ID: id,
+		Task: runtime.TaskRef{
+			Task: t.id, Service: want.Task.Service, Name: data.Task.Name, Revision: want.Task.Revision, Attempt: attemptNumber(status),
+		},
+		Image:     runtime.ImageRef{Name: container.Image, Digest: container.Digest, Auth: container.RegistryAuth},
+		Container: container,
+		Resources: want.spec.Resources,
+		Network:   network,
+		Files:     files,
+		Output:    t.output(id, container.TTY),
+	}
+	return spec, nil
+}
+
+func attemptNumber(status api.TaskStatus) int {
+	if len(status.Attempts) == 0 {
+		return 1
+	}
+	return status.Restarts + 2
+}
+
+func (t *task) output(container string, tty bool) runtime.Output {
+	if t.agent.config.DiscardOutput {
+		return runtime.Output{}
+	}
+	base := filepath.Join(t.agent.config.Dir, "fifo", container)
+	output := runtime.Output{Stdout: base + ".out", Stderr: base + ".err"}
+	if tty {
+		output.Stderr = ""
+	}
+	return output
+}
+
+// attach gives the task its network.
+func (t *task) attach(ctx context.Context, want *assigned) (runtime.Network, error) {
+	if want.spec.NetworkMode == "none" {
+		return runtime.Network{Mode: "none"}, nil
+	}
+	if t.agent.config.Networks == nil || want.spec.NetworkMode == "host" {
+		return runtime.Network{Mode: "host"}, nil
+	}
+	network, addresses, err := t.agent.config.Networks.Attach(ctx, want.Assignment, want.spec)
+	if err != nil {
+		return runtime.Network{}, err
+	}
+	t.note(func(s *api.TaskStatus) {
+		s.Addresses = make(map[string]netip.Addr, len(addresses))
+		for id, text := range addresses {
+			if address, err := netip.ParseAddr(text); err == nil {
+				s.Addresses[id] = address
+			}
+		}
+	})
+	return network, nil
+}
+
+// containerFiles are the secrets and configs of a container.
+func containerFiles(container api.ContainerSpec, contents map[string][]byte, data templateData) ([]runtime.File, error) {
+	var files []runtime.File
+	for i, ref := range slices.Concat(container.Secrets, container.Configs) {
+		content, found := contents[wire.FileID(ref)]
+		if !found {
+			return nil, api.Errorf(api.CodeUnavailable, "the content of %s has not come from a manager yet", ref.Source)
+		}
+		target := ref.Target
+		switch isSecret := i < len(container.Secrets); {
+		case target == "" && isSecret:
+			target = "/run/secrets/" + ref.Source
+		case target == "":
+			target = "/" + ref.Source
+		case !strings.HasPrefix(target, "/") && isSecret:
+			target = "/run/secrets/" + target
+		case !strings.HasPrefix(target, "/"):
+			target = "/" + target
+		}
+		uid, err := number(ref.UID)
+		if err != nil {
+			return nil, api.Invalidf("%s: uid %q: use a number", ref.Source, ref.UID)
+		}
+		gid, err := number(ref.GID)
+		if err != nil {
+			return nil, api.Invalidf("%s: gid %q: use a number", ref.Source, ref.GID)
+		}
+		files = append(files, runtime.File{Target: target, Data: content, UID: uid, GID: gid, Mode: uint32(ref.Mode.Perm())})
+	}
+	return files, nil
+}
+
+func number(text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	return strconv.Atoi(text)
+}
+
+// create makes the container and reads its output from the start. How many are
+// made at once is bounded: more would only make each of them slower.
+func (t *task) create(ctx context.Context, spec runtime.Spec) error {
+	select {
+	case t.agent.slots <- struct{}{}:
+		defer func() { <-t.agent.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	t.mu.Lock()
+	still := t.goal == goalRun
+	t.mu.Unlock()
+	if !still {
+		return nil
+	}
+	t.agent.register(spec.ID, t)
+	if err := t.listen(spec.ID, spec.Task.Attempt, spec.Output, &spec.Container); err != nil {
+		t.dropContainer(spec.ID)
+		return err
+	}
+	if err := t.agent.config.Runtime.Create(ctx, spec); err != nil {
+		t.dropContainer(spec.ID)
+		return err
+	}
+	t.mu.Lock()
+	t.container = &runtime.Container{ID: spec.ID, Task: spec.Task, State: runtime.Created, Output: spec.Output}
+	t.mu.Unlock()
+	_, err := t.startCreated(ctx)
+	return err
+}
+
+// launch starts a container that an earlier process made.
+func (t *task) launch(ctx context.Context) (time.Duration, error) {
+	if !isClosed(t.agent.mayStart()) {
+		return t.awaitStart(ctx), nil
+	}
+	return t.startCreated(ctx)
+}
+
+func (t *task) startCreated(ctx context.Context) (time.Duration, error) {
+	t.mu.Lock()
+	id := t.container.ID
+	t.blame = ""
+	t.mu.Unlock()
+	err := t.agent.config.Runtime.Start(ctx, id)
+	if errors.Is(err, runtime.ErrRejected) {
+		t.note(func(s *api.TaskStatus) { s.State, s.Message = api.TaskRejected, err.Error() })
+		return 0, t.clean(ctx)
+	}
+	if err != nil {
+		return 0, errors.Join(err, t.clean(ctx))
+	}
+	t.begun(id, 0, time.Now())
+	return 0, nil
+}
+
+// begun notes a new attempt.
+func (t *task) begun(id string, pid int, at time.Time) {
+	t.mu.Lock()
+	if len(t.record.Status.Attempts) > 0 {
+		t.record.Starts = append(t.record.Starts, at)
+		if len(t.record.Starts) > maxStarts {
+			t.record.Starts = t.record.Starts[1:]
+		}
+	}
+	t.mu.Unlock()
+	t.note(func(s *api.TaskStatus) {
+		if len(s.Attempts) > 0 {
+			s.Restarts++
+		}
+		s.State, s.Message, s.NextStart, s.Healthy, s.Checks = api.TaskStarting, "", time.Time{}, nil, nil
+		s.Attempts = append(slices.Clone(s.Attempts), api.Attempt{Container: id, Pid: pid, Started: at, ExitCode: -1})
+		if len(s.Attempts) > api.TaskHistoryLimit {
+			s.Attempts = s.Attempts[len(s.Attempts)-api.TaskHistoryLimit:]
+		}
+	})
+}
+
+// maxStarts bounds how many restarts are remembered for a policy's window.
+const maxStarts = 1000
+
+// listen captures the container's output.
+func (t *task) listen(id string, attempt int, output runtime.Output, container *api.ContainerSpec) error {
+	if t.capture != nil || t.agent.config.DiscardOutput {
+		return nil
+	}
+	source := logs.Source{
+		Task: t.id, Container: id, Attempt: attempt, Stdout: output.Stdout, Stderr: output.Stderr,
+		MaxSize: api.DefaultLogMaxSize, MaxFiles: api.DefaultLogMaxFiles,
+	}
+	if container != nil && container.LogMaxSize > 0 {
+		source.MaxSize = container.LogMaxSize
+	}
+	if container != nil && container.LogMaxFiles > 0 {
+		source.MaxFiles = container.LogMaxFiles
+	}
+	capture, err := t.agent.logs.Capture(source)
+	if err != nil {
+		return err
+	}
+	t.capture = capture
+	return nil
+}
+
+// watch sees to a running container: its output, its health, its state.
+func (t *task) watch(ctx context.Context) (time.Duration, error) {
+	t.mu.Lock()
+	c, want, attempts := *t.container, t.want, t.record.Status.Attempts
+	t.mu.Unlock()
+	var spec *api.ContainerSpec
+	if want != nil && want.spec != nil {
+		spec = &want.spec.Container
+	}
+	if err := t.listen(c.ID, c.Task.Attempt, c.Output, spec); err != nil {
+		return 0, err
+	}
+	if len(attempts) == 0 || attempts[len(attempts)-1].Container != c.ID {
+		t.begun(c.ID, c.Pid, c.Started) // started by a process that died before it could note it
+	}
+	if c.Health != nil && t.health == nil {
+		t.health = startHealth(ctx, t, c)
+	}
+	healthy, unhealthy := t.health.result()
+	t.note(func(s *api.TaskStatus) {
+		last := len(s.Attempts) - 1
+		s.Attempts = slices.Clone(s.Attempts)
+		s.Attempts[last].Pid = c.Pid
+		if !c.Started.IsZero() {
+			s.Attempts[last].Started = c.Started
+		}
+		switch {
+		case c.Health == nil:
+			s.State = api.TaskRunning
+		case healthy:
+			s.State, s.Healthy = api.TaskRunning, &healthy
+		case unhealthy != "":
+			s.Healthy = new(bool)
+		default:
+			s.State = api.TaskStarting
+		}
+		if c.Health != nil && (healthy || unhealthy != "" || len(s.Checks) == 0) {
+			s.Checks = t.health.checks()
+		}
+	})
+	if unhealthy != "" {
+		t.log.Warn("container is unhealthy", zap.String("container", c.ID), zap.String("check", unhealthy))
+		t.mu.Lock()
+		t.blame = "unhealthy: " + unhealthy
+		t.mu.Unlock()
+		return 0, t.shut(ctx)
+	}
+	return idle, nil
+}

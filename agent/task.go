@@ -1,0 +1,299 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/agent/logs"
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/runtime"
+)
+
+// task is one task's worker: it takes one step after the other, each from the
+// table, and sleeps when there is nothing to do.
+//
+// What mu guards may be read by others; only the worker changes it, but for goal
+// and want.
+type task struct {
+	agent  *Agent
+	id     string
+	log    *zap.Logger
+	wakeup chan struct{}
+
+	mu     sync.Mutex
+	goal   goal
+	want   *assigned // nil when it is not known what it was
+	record record
+	// container is the newest one, as last seen; nil for none.
+	container *runtime.Container
+	health    *health
+	// blame says why the container is being ended by the agent itself.
+	blame string
+
+	extra   []string // older containers, to be removed
+	capture *logs.Capture
+	failure time.Duration // the pause after the last error of the runtime
+}
+
+// record is what is kept of a task on disk.
+type record struct {
+	Status api.TaskStatus `cbor:"1,keyasint"`
+	Starts []time.Time    `cbor:"2,keyasint"` // restarts
+}
+
+func newTask(a *Agent, id string) *task {
+	t := &task{agent: a, id: id, log: a.log.With(zap.String("task", id)), wakeup: make(chan struct{}, 1)}
+	t.record.Status.ID = id
+	return t
+}
+
+func (t *task) file() string { return filepath.Join(t.agent.config.Dir, "tasks", t.id) }
+
+// load takes up what an earlier process kept.
+func (t *task) load() {
+	data, err := os.ReadFile(t.file())
+	if errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		err = wire.Unmarshal(data, &t.record)
+	}
+	if err != nil {
+		t.log.Warn("the task's history cannot be read", zap.Error(err))
+		t.record = record{}
+	}
+	t.record.Status.ID = t.id
+}
+
+// assign sets what should become of the task, and wakes the worker.
+func (t *task) assign(g goal, want *assigned) {
+	t.mu.Lock()
+	changed := t.goal != g || t.want == nil
+	t.goal = g
+	if want != nil {
+		t.want = want
+		t.record.Status.Node = want.Task.Node
+	}
+	t.mu.Unlock()
+	if changed || want != nil {
+		t.wake()
+	}
+}
+
+// adopt takes a container that was found as the task's; the caller holds the
+// agent's mu.
+func (t *task) adopt(c runtime.Container) {
+	if t.container != nil && t.container.Task.Attempt >= c.Task.Attempt {
+		t.extra = append(t.extra, c.ID)
+		return
+	}
+	if t.container != nil {
+		t.extra = append(t.extra, t.container.ID)
+		delete(t.agent.byID, t.container.ID)
+	}
+	t.container = &c
+	t.agent.byID[c.ID] = t
+}
+
+func (t *task) wake() {
+	select {
+	case t.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+func (t *task) snapshot() api.TaskStatus {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.record.Status
+}
+
+// mustEnd says that a container of it runs that should not.
+func (t *task) mustEnd() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.goal != goalRun && t.container != nil && t.container.State == runtime.Running
+}
+
+// idle is a pause without an end: until the worker is woken.
+const idle time.Duration = -1
+
+// run is the worker.
+func (t *task) run(ctx context.Context) {
+	defer t.stopHealth()
+	for ctx.Err() == nil {
+		wait, done := t.step(ctx)
+		if done {
+			t.agent.forget(t)
+			return
+		}
+		if wait != 0 {
+			t.sleep(ctx, wait)
+		}
+	}
+}
+
+// sleep waits until the worker is woken, or until a time has passed.
+func (t *task) sleep(ctx context.Context, wait time.Duration) {
+	var expired <-chan time.Time
+	if wait != idle {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-t.wakeup:
+	case <-expired:
+	}
+}
+
+// step observes, looks up what is next and does it. It returns how long to sleep.
+func (t *task) step(ctx context.Context) (wait time.Duration, done bool) {
+	err := t.observe(ctx)
+	if err == nil {
+		wait, done, err = t.do(ctx)
+	}
+	if err == nil || ctx.Err() != nil {
+		t.failure = 0
+		return wait, done
+	}
+	t.failure = min(max(2*t.failure, retryPause), maxFailurePause)
+	t.log.Warn("the runtime fails: trying again", zap.Error(err), zap.Duration("in", t.failure))
+	t.note(func(s *api.TaskStatus) { s.Message = err.Error() })
+	return t.failure, false
+}
+
+// maxFailurePause is the longest pause between tries when the runtime fails.
+const maxFailurePause = 5 * time.Second
+
+// do does what is next.
+func (t *task) do(ctx context.Context) (wait time.Duration, done bool, err error) {
+	t.mu.Lock()
+	g, over, f := t.goal, t.record.Status.State.Terminal(), t.found()
+	t.mu.Unlock()
+	switch next(g, over, f) {
+	case prepare:
+		wait, err = t.prepare(ctx)
+	case launch:
+		wait, err = t.launch(ctx)
+	case watch:
+		wait, err = t.watch(ctx)
+	case conclude:
+		err = t.conclude(ctx)
+	case stop:
+		err = t.stop(ctx)
+	case clean:
+		err = t.clean(ctx)
+	case finish:
+		t.note(func(s *api.TaskStatus) { s.State, s.Message = api.TaskShutdown, t.want.Task.Reason })
+	case forget:
+		return 0, true, t.erase(ctx)
+	default:
+		t.agent.left(t)
+		wait = idle
+	}
+	return wait, false, err
+}
+
+func (t *task) found() found {
+	switch {
+	case t.container == nil:
+		return none
+	case t.container.State == runtime.Running:
+		return running
+	case t.container.State == runtime.Created:
+		return created
+	}
+	return exited
+}
+
+// observe looks at the container, and removes older ones.
+func (t *task) observe(ctx context.Context) error {
+	for len(t.extra) > 0 {
+		if err := t.agent.config.Runtime.Remove(ctx, t.extra[0]); err != nil {
+			return err
+		}
+		t.extra = t.extra[1:]
+	}
+	if t.container == nil {
+		return t.missed()
+	}
+	seen, err := t.agent.config.Runtime.Inspect(ctx, t.container.ID)
+	switch {
+	case errors.Is(err, runtime.ErrNotFound):
+		id := t.container.ID
+		t.mu.Lock()
+		t.container = nil
+		t.mu.Unlock()
+		t.dropContainer(id)
+		return t.missed()
+	case err != nil:
+		return err
+	}
+	t.mu.Lock()
+	t.container = &seen
+	t.mu.Unlock()
+	return nil
+}
+
+// missed ends an attempt whose container is not there any more.
+func (t *task) missed() error {
+	t.mu.Lock()
+	attempts := t.record.Status.Attempts
+	open := len(attempts) > 0 && attempts[len(attempts)-1].Finished.IsZero()
+	why := t.blame
+	t.mu.Unlock()
+	if !open {
+		return nil
+	}
+	if why == "" {
+		why = "its container disappeared"
+	}
+	t.end(runtime.Container{ExitCode: -1, Finished: time.Now()}, why)
+	return nil
+}
+
+// note changes the status; if that made a difference it is kept and told.
+func (t *task) note(edit func(*api.TaskStatus)) {
+	t.mu.Lock()
+	before := t.record.Status
+	edit(&t.record.Status)
+	after := &t.record.Status
+	if before.State != after.State {
+		after.Since = time.Now()
+	}
+	changed := !api.EqualSpec(before, *after)
+	status := *after
+	assigned := t.goal != goalGone
+	t.mu.Unlock()
+	if !changed {
+		return
+	}
+	if before.State != status.State {
+		t.log.Info("task", zap.String("from", string(before.State)), zap.String("to", string(status.State)), zap.String("message", status.Message))
+	}
+	t.save()
+	if assigned {
+		t.agent.outbox.put(status)
+	}
+}
+
+func (t *task) save() {
+	t.mu.Lock()
+	data, err := wire.Marshal(t.record)
+	t.mu.Unlock()
+	if err == nil {
+		err = writeFile(t.file(), data, false)
+	}
+	if err != nil {
+		t.log.Warn("the task's history cannot be kept", zap.Error(err))
+	}
+}
