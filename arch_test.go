@@ -41,6 +41,7 @@ var rooms = map[string][]string{
 	"runtime/fake":            {"api", "runtime"},
 	"runtime/runtimetest":     {"api", "runtime"},
 	"runtime/bundle":          {},
+	"runtime/bundle/pack":     {"runtime/bundle"},
 	"lab":                     {},
 	"version":                 {},
 	"testdata":                {},

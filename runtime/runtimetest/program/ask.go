@@ -1,11 +1,13 @@
 package program
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
+	"unsafe"
 )
 
 // ask answers questions about the container from inside; a real one's only.
@@ -41,10 +43,30 @@ func ask(p *Process, question string, args []string) int {
 		for _, entry := range entries {
 			fmt.Fprintln(p.Stdout, entry.Name())
 		}
+	case "status": // lines of /proc/self/status
+		var data []byte
+		data, err = os.ReadFile("/proc/self/status")
+		for _, line := range strings.Split(string(data), "\n") {
+			for _, name := range args {
+				if strings.HasPrefix(line, name+":") {
+					fmt.Fprintln(p.Stdout, strings.Join(strings.Fields(line), " "))
+				}
+			}
+		}
+	case "unshare": // which Docker's filter refuses
+		err = syscall.Unshare(syscall.CLONE_NEWUSER)
 	case "limit":
 		var limit syscall.Rlimit
 		if err = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
 			fmt.Fprintf(p.Stdout, "nofile=%d:%d\n", limit.Cur, limit.Max)
+		}
+	case "size": // of the terminal, for each line read
+		for lines := bufio.NewScanner(p.Stdin); lines.Scan(); {
+			var size struct{ rows, columns, x, y uint16 }
+			if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, 1, syscall.TIOCGWINSZ, uintptr(unsafe.Pointer(&size))); errno != 0 {
+				return 1
+			}
+			fmt.Fprintf(p.Stdout, "%dx%d\n", size.columns, size.rows)
 		}
 	case "orphan":
 		// A child whose parent ends first is the init's to reap.
