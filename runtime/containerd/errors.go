@@ -11,6 +11,7 @@ import (
 	remotes "github.com/containerd/containerd/v2/core/remotes/errors"
 	"github.com/containerd/errdefs"
 	"github.com/containerd/errdefs/pkg/errgrpc"
+	"google.golang.org/grpc/status"
 
 	"github.com/orc-project/orc/runtime"
 )
@@ -24,7 +25,16 @@ func explain(action string, err error) error {
 	if full(err) {
 		return fmt.Errorf("%s: %w", action, runtime.ErrFull)
 	}
-	return fmt.Errorf("%s: %w", action, oneLine(errgrpc.ToNative(err)))
+	return fmt.Errorf("%s: %w", action, oneLine(native(err)))
+}
+
+// native turns what gRPC returned into containerd's own errors, and leaves other
+// errors as they are.
+func native(err error) error {
+	if _, ok := status.FromError(err); ok {
+		return errgrpc.ToNative(err)
+	}
+	return err
 }
 
 // full says whether a disk is full. containerd sends only text.
@@ -75,9 +85,9 @@ func explainStart(err error) (explained error, code int) {
 	if full(err) {
 		return runtime.ErrFull, 0
 	}
-	text := strings.TrimSuffix(oneLine(errgrpc.ToNative(err)).Error(), ": unknown")
+	text := strings.TrimSuffix(oneLine(native(err)).Error(), ": unknown")
 	if !strings.Contains(text, "OCI runtime") && !strings.Contains(text, "runc") {
-		return errgrpc.ToNative(err), 0
+		return native(err), 0
 	}
 	text = runcPrefix.ReplaceAllString(text, "")
 	if found := missingCommand.FindStringSubmatch(text); found != nil {
@@ -102,10 +112,10 @@ func explainStart(err error) (explained error, code int) {
 
 // explainPull tells why an image could not be had.
 func explainPull(name string, err error) error {
-	err = errgrpc.ToNative(err)
-	var status remotes.ErrUnexpectedStatus
-	refused := errors.As(err, &status) && (status.StatusCode == http.StatusUnauthorized || status.StatusCode == http.StatusForbidden)
-	missing := errors.As(err, &status) && status.StatusCode == http.StatusNotFound
+	err = native(err)
+	var answer remotes.ErrUnexpectedStatus
+	refused := errors.As(err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden)
+	missing := errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound
 	text := err.Error()
 	switch {
 	case full(err):

@@ -10,7 +10,6 @@ import (
 	"github.com/containerd/containerd/api/types/task"
 	"github.com/containerd/containerd/v2/core/containers"
 	"github.com/containerd/errdefs"
-	"github.com/containerd/errdefs/pkg/errgrpc"
 
 	"github.com/orc-project/orc/runtime"
 )
@@ -26,7 +25,7 @@ func (r *Runtime) Inspect(ctx context.Context, id string) (runtime.Container, er
 	}
 	var process *task.Process
 	response, err := r.client.TaskService().Get(ctx, &tasks.GetRequest{ContainerID: id})
-	if err = errgrpc.ToNative(err); err == nil {
+	if err = native(err); err == nil {
 		process = response.Process
 	} else if !errdefs.IsNotFound(err) {
 		return runtime.Container{}, explain("inspect container "+id, err)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/errdefs"
-	"github.com/containerd/errdefs/pkg/errgrpc"
 	"golang.org/x/sys/unix"
 )
 
@@ -68,17 +67,17 @@ func (r *Runtime) endTask(ctx context.Context, id string, all bool) error {
 	service := r.client.TaskService()
 	// Nothing is left to kill: no such task, or its process has ended.
 	_, err := service.Kill(ctx, &tasks.KillRequest{ContainerID: id, Signal: uint32(unix.SIGKILL), All: all})
-	if err = errgrpc.ToNative(err); err != nil && !errdefs.IsNotFound(err) {
+	if err = native(err); err != nil && !errdefs.IsNotFound(err) {
 		return fmt.Errorf("kill it: %w", err)
 	}
 	_, err = service.Wait(ctx, &tasks.WaitRequest{ContainerID: id})
-	if err = errgrpc.ToNative(err); errdefs.IsNotFound(err) {
+	if err = native(err); errdefs.IsNotFound(err) {
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("wait for its end: %w", err)
 	}
 	_, err = service.Delete(ctx, &tasks.DeleteTaskRequest{ContainerID: id})
-	if err = errgrpc.ToNative(err); err != nil && !errdefs.IsNotFound(err) {
+	if err = native(err); err != nil && !errdefs.IsNotFound(err) {
 		return fmt.Errorf("remove its process: %w", err)
 	}
 	return nil

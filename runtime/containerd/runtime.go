@@ -12,6 +12,7 @@ import (
 	client "github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/snapshots"
 	"github.com/containerd/errdefs"
+	"github.com/containerd/log"
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/runtime"
@@ -62,7 +63,7 @@ var (
 )
 
 // New returns a runtime on a containerd. It does not wait for it to answer.
-func New(config Config, log *zap.Logger) (*Runtime, error) {
+func New(config Config, logger *zap.Logger) (*Runtime, error) {
 	data, err := filepath.Abs(config.DataDir)
 	if err != nil {
 		return nil, err
@@ -80,13 +81,17 @@ func New(config Config, log *zap.Logger) (*Runtime, error) {
 			return nil, err
 		}
 	}
+	// The client's libraries log by themselves what they also return.
+	if err := log.SetLevel("panic"); err != nil {
+		return nil, err
+	}
 	address := strings.TrimPrefix(config.Address, "unix://")
 	c, err := client.New(address, client.WithDefaultNamespace(namespace), client.WithTimeout(2*time.Second))
 	if err != nil {
 		return nil, fmt.Errorf("connect to containerd at %s: %w", address, err)
 	}
 	r := &Runtime{
-		config: config, layout: layout{data: data, run: run}, client: c, log: log.Named("runtime"),
+		config: config, layout: layout{data: data, run: run}, client: c, log: logger.Named("runtime"),
 		boot: strings.TrimSpace(string(boot)), host: hostFacts(),
 	}
 	if err := r.sweepVolumes(); err != nil {

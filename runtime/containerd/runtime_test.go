@@ -1,7 +1,10 @@
 package containerd
 
 import (
+	"archive/tar"
 	"context"
+	"io"
+	"os"
 	"syscall"
 	"testing"
 
@@ -31,4 +34,21 @@ func active(keys *[]string) snapshots.WalkFunc {
 		}
 		return nil
 	}
+}
+
+// all collects the keys of all snapshots.
+func all(keys *[]string) snapshots.WalkFunc {
+	return func(_ context.Context, info snapshots.Info) error {
+		*keys = append(*keys, info.Name)
+		return nil
+	}
+}
+
+// tarDir packs a directory.
+func tarDir(to io.Writer, dir string) error {
+	out := tar.NewWriter(to)
+	if err := out.AddFS(os.DirFS(dir)); err != nil {
+		return err
+	}
+	return out.Close()
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/v2/core/mount"
 	"github.com/containerd/errdefs"
-	"github.com/containerd/errdefs/pkg/errgrpc"
 	"github.com/moby/sys/signal"
 	"golang.org/x/sys/unix"
 
@@ -115,7 +114,7 @@ func (r *Runtime) Signal(ctx context.Context, id, name string) error {
 		return err
 	}
 	_, err = r.client.TaskService().Kill(ctx, &tasks.KillRequest{ContainerID: id, Signal: uint32(number)})
-	if err = errgrpc.ToNative(err); errdefs.IsNotFound(err) {
+	if err = native(err); errdefs.IsNotFound(err) {
 		// No such task, or its process has ended. Is there a container?
 		if _, err := r.Inspect(ctx, id); err != nil {
 			return err
