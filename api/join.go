@@ -5,10 +5,12 @@ package api
 type JoinRequest struct {
 	Secret string `json:"secret"` // of the join token
 	// Request is a certificate request (PEM) for the key that the node made.
-	Request []byte            `json:"request"`
-	Name    string            `json:"name"`
-	Labels  map[string]string `json:"labels,omitempty"`
-	Runs    bool              `json:"runs"` // whether it runs containers
+	Request []byte `json:"request"`
+	// Role is what the sender is going to be; the secret must be of that role.
+	Role   Role              `json:"role"`
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels,omitempty"`
+	Runs   bool              `json:"runs"` // whether it runs containers
 	// API is where a joining manager's API is reached (host:port).
 	API string `json:"api,omitempty"`
 }

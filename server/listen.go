@@ -64,6 +64,12 @@ func ListenUnix(path string) (net.Listener, error) {
 	return listener, nil
 }
 
+// ServeLocal answers on the unix socket of a node that is no manager, until ctx
+// ends.
+func ServeLocal(ctx context.Context, handler http.Handler, listener net.Listener, log *zap.Logger) error {
+	return serve(ctx, local(handler, log), listener, false)
+}
+
 // local is the HTTP server on the unix socket: whoever can open it is root.
 func local(handler http.Handler, log *zap.Logger) *http.Server {
 	server := newServer(handler, log)

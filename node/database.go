@@ -1,0 +1,155 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strconv"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/store"
+	"github.com/orc-project/orc/store/etcd"
+	"github.com/orc-project/orc/store/member"
+	"github.com/orc-project/orc/store/seal"
+)
+
+// database is a manager's member and the store on it.
+type database struct {
+	member *member.Member
+	store  *etcd.Store
+}
+
+// openDatabase starts the member and writes, into a new cluster's, what it begins
+// with. Only then does the directory become this node's.
+func (n *process) openDatabase(ctx context.Context) error {
+	ring, err := n.ring()
+	if err != nil {
+		return err
+	}
+	listen, advertise, err := n.peerAddresses()
+	if err != nil {
+		return err
+	}
+	db := &database{}
+	db.member, err = member.Start(ctx, member.Config{
+		Dir: n.dir.file("db"), Name: n.identity.ID, Cluster: n.identity.Cluster, Listen: listen, Advertise: advertise,
+		TLS: member.TLS{
+			CertFile: n.dir.file("node.pem"), KeyFile: n.dir.file("node.pem"), RootsFile: n.dir.file("roots.crt"),
+			ServerName: ca.ServerName(ca.RoleManager),
+		},
+		Logger: n.log.Named("db"),
+	})
+	if err != nil {
+		return err
+	}
+	n.database = db
+	db.store, err = etcd.Open(ctx, etcd.Config{Client: db.member.Client(), Seat: db.member, Sealer: ring, Logger: n.log.Named("store")})
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	if n.new != nil {
+		return n.establish(ctx)
+	}
+	return n.introduce(ctx)
+}
+
+// establish makes the new cluster real.
+func (n *process) establish(ctx context.Context) error {
+	revision, err := n.database.store.Commit(ctx, n.new.transaction())
+	if err != nil {
+		return fmt.Errorf("write the new cluster: %w", err)
+	}
+	if _, err := n.database.store.WaitFor(ctx, revision); err != nil {
+		return err
+	}
+	if err := n.dir.save(n.identity); err != nil {
+		return err
+	}
+	return n.tell(n.new.cluster)
+}
+
+// introduce corrects what the cluster knows of this manager, whose flags may be
+// others than last time.
+func (n *process) introduce(ctx context.Context) error {
+	for {
+		revision, err := n.database.store.Linearized(ctx)
+		if err != nil {
+			return fmt.Errorf("read the database: %w", err)
+		}
+		snapshot, err := n.database.store.WaitFor(ctx, revision)
+		if err != nil {
+			return fmt.Errorf("read the database: %w", err)
+		}
+		node := store.Get[api.Node](snapshot, n.identity.ID)
+		if node == nil {
+			return api.Errorf(api.CodeForbidden, "this node was removed from the cluster: empty %s to let it join again", n.dir.path)
+		}
+		if node.API == n.config.Advertise && node.Runs == n.runsContainers() {
+			return nil
+		}
+		next := *node
+		next.API, next.Runs, next.Updated = n.config.Advertise, n.runsContainers(), now().UTC()
+		tx := &store.Tx{}
+		tx.Update(&next)
+		if revision, err = n.database.store.Commit(ctx, tx); errors.Is(err, store.ErrConflict) {
+			continue
+		} else if err != nil {
+			return fmt.Errorf("write this manager's address: %w", err)
+		}
+		_, err = n.database.store.WaitFor(ctx, revision)
+		return err
+	}
+}
+
+// ring is the keys that seal the database: read, or new for a new cluster.
+func (n *process) ring() (*seal.Ring, error) {
+	wrap, err := seal.NodeKey(n.dir.file("ring.key"))
+	if err != nil {
+		return nil, err
+	}
+	ring, err := seal.Load(n.dir.file("ring"), wrap)
+	if errors.Is(err, fs.ErrNotExist) && n.new != nil {
+		ring = seal.NewRing()
+		err = seal.Save(n.dir.file("ring"), ring, wrap)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the database's keys: %w", err)
+	}
+	return ring, nil
+}
+
+// peerAddresses are what the managers' databases talk over: the port above the
+// API's.
+func (n *process) peerAddresses() (listen, advertise string, err error) {
+	host, text, err := net.SplitHostPort(n.config.Listen)
+	if err != nil {
+		return "", "", err
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return "", "", err
+	}
+	peer := strconv.Itoa(port + 1)
+	return net.JoinHostPort(host, peer), net.JoinHostPort(hostOf(n.config.Advertise), peer), nil
+}
+
+// watch returns when the member has ended by itself.
+func (d *database) watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.member.Done():
+		return errors.New("the database has ended: see the log above")
+	}
+}
+
+func (d *database) close() error {
+	var errs []error
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	return errors.Join(append(errs, d.member.Stop())...)
+}

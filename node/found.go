@@ -1,0 +1,121 @@
+package node
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/store"
+)
+
+// founding is what the first commit of a new cluster writes.
+type founding struct {
+	cluster *api.Cluster
+	node    *api.Node
+}
+
+func now() time.Time { return time.Now() }
+
+// found makes a new cluster with this node as its first manager. It is one when
+// the database has it: see openDatabase.
+func (n *process) found() error {
+	if err := n.clear(); err != nil {
+		return err
+	}
+	cluster := &api.Cluster{
+		Meta: api.Meta{ID: api.ClusterID, Created: now().UTC(), Updated: now().UTC()},
+		Name: clusterName(), Identity: api.NewID(), LastNumber: 1,
+	}
+	authority, err := ca.New(cluster.Identity, now())
+	if err != nil {
+		return err
+	}
+	cluster.Roots = authority.Roots()
+	if cluster.CAKey, err = authority.Key(); err != nil {
+		return err
+	}
+	ca.NewTokens(cluster, api.RoleManager, api.RoleWorker)
+	node := &api.Node{
+		Meta: api.Meta{ID: api.NewID(), Created: now().UTC(), Updated: now().UTC()},
+		Name: n.config.Name, Role: api.RoleManager, Availability: api.AvailabilityActive, Labels: n.config.Labels,
+		Number: 1, API: n.config.Advertise, Runs: !n.config.NoAgent,
+	}
+	request, key, err := ca.NewRequest()
+	if err != nil {
+		return err
+	}
+	certificate, err := authority.SignNode(request, node.ID, node.Role, cluster.Settings.CertLifetime.Std(), now())
+	if err != nil {
+		return err
+	}
+	if n.credentials, err = ca.NewCredentials(certificate, key, authority.Roots()); err != nil {
+		return err
+	}
+	if err := n.dir.saveCredentials(certificate, key, authority.Roots()); err != nil {
+		return err
+	}
+	n.new = &founding{cluster: cluster, node: node}
+	n.identity = &identity{Format: format, ID: node.ID, Cluster: cluster.Identity, Role: api.RoleManager}
+	return nil
+}
+
+// clear removes what an attempt that did not come to its end left behind: there
+// is no node.json, so it is nobody's.
+func (n *process) clear() error {
+	for _, name := range []string{"node.pem", "roots.crt", "db", "ring", "ring.key"} {
+		if err := os.RemoveAll(n.dir.file(name)); err != nil {
+			return fmt.Errorf("clear the data directory: %w", err)
+		}
+	}
+	return nil
+}
+
+// transaction writes the cluster's first objects.
+func (f *founding) transaction() *store.Tx {
+	tx := &store.Tx{}
+	tx.Create(f.cluster)
+	tx.Create(f.node)
+	return tx
+}
+
+// tell prints how others join.
+func (n *process) tell(cluster *api.Cluster) error {
+	fmt.Fprintf(n.config.Out, "This host (%s) is the first manager of the cluster %s.\n", n.config.Name, cluster.Name)
+	for _, each := range []struct {
+		role api.Role
+		text string
+	}{{api.RoleWorker, "To add a worker, run there:"}, {api.RoleManager, "To add a manager, run there:"}} {
+		command, err := JoinCommand(cluster, each.role, n.config.Advertise)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(n.config.Out, "\n%s\n\n    %s\n", each.text, command)
+	}
+	_, err := fmt.Fprintf(n.config.Out, "\n`orc token worker` and `orc token manager` print these commands again.\n")
+	return err
+}
+
+// JoinCommand is the line to run on the host that joins.
+func JoinCommand(cluster *api.Cluster, role api.Role, address string) (string, error) {
+	token, err := ca.TokenFor(cluster, role)
+	if err != nil {
+		return "", err
+	}
+	command := "agent"
+	if role == api.RoleManager {
+		command = "server"
+	}
+	return fmt.Sprintf("orc %s --join %s --token %s", command, address, token), nil
+}
+
+var (
+	adjectives = []string{"amber", "brave", "calm", "clear", "eager", "fair", "gentle", "keen", "lively", "merry", "noble", "quiet", "rapid", "silver", "steady", "swift"}
+	nouns      = []string{"badger", "cedar", "comet", "falcon", "harbor", "heron", "island", "lantern", "maple", "meadow", "orca", "otter", "pine", "river", "summit", "willow"}
+)
+
+func clusterName() string {
+	return adjectives[rand.IntN(len(adjectives))] + "-" + nouns[rand.IntN(len(nouns))]
+}

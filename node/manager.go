@@ -1,0 +1,58 @@
+package node
+
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/scheduler"
+	"github.com/orc-project/orc/server"
+	"github.com/orc-project/orc/server/session"
+	"github.com/orc-project/orc/store"
+)
+
+// serveManager runs the manager on its database.
+func (n *process) serveManager(ctx context.Context) error {
+	manager := server.New(server.Config{
+		Store: n.database.store, Node: n.identity.ID, Credentials: n.credentials, TCP: n.tcp, Unix: n.unix,
+		API:     n.api,
+		Planner: func(snapshot *store.Snapshot) server.Planner { return scheduler.New(snapshot) },
+	}, n.log)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return manager.Run(ctx) })
+	group.Go(func() error { return n.database.watch(ctx) })
+	return group.Wait()
+}
+
+// serveWorkerSocket tells whoever asks a worker's socket where to ask.
+func (n *process) serveWorkerSocket(ctx context.Context) error {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		session.Refuse(w, api.Invalidf("this node is a worker: run the command on a manager (%s), or from anywhere with `orc context`", hostOf(n.managers()[0])))
+	})
+	return server.ServeLocal(ctx, handler, n.unix, n.log)
+}
+
+// managers are the addresses to reach a manager at, the best first.
+func (n *process) managers() []string {
+	if !n.manages() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if len(n.identity.Managers) > 0 {
+			return n.identity.Managers
+		}
+		return n.config.Join
+	}
+	address := n.tcp.Addr().(*net.TCPAddr)
+	host := address.IP.String()
+	if address.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	_, port, err := net.SplitHostPort(address.String())
+	if err != nil {
+		return []string{n.config.Advertise}
+	}
+	return []string{net.JoinHostPort(host, port)}
+}

@@ -1,0 +1,190 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server"
+	"github.com/orc-project/orc/server/ca"
+)
+
+// Run is a node's process: it becomes a node if it is none yet, and serves until
+// ctx ends, which takes a few seconds. Containers run on.
+//
+//	(nobody) ──bootstrap, join──▶ node ──▶ serving ──(ctx)──▶ stopped ──Run──▶ serving
+//
+// When it fails before it is a node, it leaves nothing behind that a next try
+// would meet.
+func Run(ctx context.Context, config Config, log *zap.Logger) error {
+	if err := config.Validate(); err != nil {
+		return err
+	}
+	dir, err := openDirectory(config.DataDir)
+	if err != nil {
+		return err
+	}
+	n := &process{config: config, dir: dir, log: log}
+	err = n.run(ctx)
+	return errors.Join(err, n.close(), dir.close())
+}
+
+// process is a node's process.
+type process struct {
+	config      Config
+	dir         *directory
+	log         *zap.Logger
+	identity    *identity
+	credentials *ca.Credentials
+	tcp, unix   net.Listener
+	database    *database // a manager's
+	new         *founding // of a cluster that is being made
+
+	mu sync.Mutex // guards what identity says of managers
+}
+
+func (n *process) run(ctx context.Context) error {
+	stopNotifying := notify(ctx, n.log)
+	defer stopNotifying()
+	if err := n.identify(); err != nil {
+		return err
+	}
+	if err := n.listen(); err != nil {
+		return err
+	}
+	if n.identity == nil {
+		if err := n.become(ctx); err != nil {
+			return unlessDone(ctx, err)
+		}
+	}
+	if n.manages() {
+		if err := n.openDatabase(ctx); err != nil {
+			return unlessDone(ctx, err)
+		}
+	}
+	return n.serve(ctx)
+}
+
+// identify reads who the node is, if it is one, and refuses what does not fit.
+func (n *process) identify() error {
+	id, err := n.dir.load()
+	if err != nil || id == nil {
+		if err == nil && !n.config.Bootstrap && len(n.config.Join) == 0 {
+			return api.Invalidf("%s holds no node yet: --bootstrap makes a new cluster, --join ADDRESS --token TOKEN enters one", n.dir.path)
+		}
+		return err
+	}
+	if id.Role != n.config.Role {
+		command := map[api.Role]string{api.RoleManager: "orc server", api.RoleWorker: "orc agent"}
+		return api.Invalidf("%s is a %s's data directory: start it with `%s`, or choose another --data-dir", n.dir.path, id.Role, command[id.Role])
+	}
+	if n.credentials, err = n.dir.credentials(); err != nil {
+		return err
+	}
+	if peer := n.credentials.Peer(); peer.ID != id.ID || peer.Cluster != id.Cluster {
+		return api.Invalidf("%s is damaged: its certificate is another node's", n.dir.path)
+	}
+	if err := n.ofThisCluster(); err != nil {
+		return err
+	}
+	n.identity = id
+	return n.credentials.Check(now())
+}
+
+// ofThisCluster refuses a token of another cluster than the node's: it is not
+// what the operator means to do.
+func (n *process) ofThisCluster() error {
+	if n.config.Token == "" {
+		return nil
+	}
+	token, err := api.ParseToken(n.config.Token)
+	if err != nil {
+		return err
+	}
+	roots, err := os.ReadFile(n.dir.file("roots.crt"))
+	if err != nil {
+		return fmt.Errorf("read the node's credentials: %w", err)
+	}
+	if _, err := ca.CheckRoots(roots, token.Digest); err != nil {
+		return api.Conflictf("%s belongs to another cluster than the token: choose another --data-dir, or empty this one to leave its cluster", n.dir.path)
+	}
+	return nil
+}
+
+// listen opens everything before anything is written.
+func (n *process) listen() (err error) {
+	if n.manages() {
+		if n.tcp, err = server.Listen(n.config.Listen); err != nil {
+			return err
+		}
+	}
+	n.unix, err = server.ListenUnix(n.dir.file("orc.sock"))
+	return err
+}
+
+func (n *process) become(ctx context.Context) error {
+	if n.config.Bootstrap {
+		return n.found()
+	}
+	return n.join(ctx)
+}
+
+// serve runs the node's parts until ctx ends or one of them fails.
+func (n *process) serve(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	if n.manages() {
+		group.Go(func() error { return n.serveManager(ctx) })
+	} else {
+		group.Go(func() error { return n.serveWorkerSocket(ctx) })
+	}
+	if n.runsContainers() {
+		group.Go(func() error { return n.serveAgent(ctx) })
+	}
+	group.Go(func() error { return n.renewLoop(ctx) })
+	ready(n.log)
+	n.log.Info("orc is running", zap.String("node", n.identity.ID), zap.String("role", string(n.identity.Role)),
+		zap.String("name", n.config.Name), zap.String("address", n.config.Advertise))
+	err := group.Wait()
+	stopping(n.log)
+	return unlessDone(ctx, err)
+}
+
+// close ends what run opened.
+func (n *process) close() error {
+	var errs []error
+	if n.database != nil {
+		errs = append(errs, n.database.close())
+	}
+	for _, each := range []net.Listener{n.tcp, n.unix} {
+		if each != nil {
+			if err := each.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if n.unix != nil {
+		errs = append(errs, os.Remove(n.dir.file("orc.sock")))
+	}
+	if id, err := n.dir.load(); err == nil && id == nil {
+		errs = append(errs, n.clear()) // it did not become a node
+	}
+	return errors.Join(errs...)
+}
+
+func (n *process) manages() bool        { return n.config.Role == api.RoleManager }
+func (n *process) runsContainers() bool { return !n.manages() || !n.config.NoAgent }
+
+// unlessDone is nil when ctx ended the work: that is how it is meant to end.
+func unlessDone(ctx context.Context, err error) error {
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
