@@ -212,5 +212,13 @@ func (e *treeEdit) own(n *treeNode) *treeNode {
 	if n.owner == e {
 		return n
 	}
-	return &treeNode{owner: e, keys: slices.Clone(n.keys), objects: slices.Clone(n.objects), children: slices.Clone(n.children)}
+	return &treeNode{owner: e, keys: roomy(n.keys), objects: roomy(n.objects), children: roomy(n.children)}
+}
+
+// roomy copies a slice with room for one more. It keeps nil.
+func roomy[T any](s []T) []T {
+	if s == nil {
+		return nil
+	}
+	return append(make([]T, 0, len(s)+1), s...)
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // listPage is how many keys are read at a time.
-const listPage = 5000
+const listPage = 1000
 
 // Between attempts to follow the database again it takes from retryDelay to
 // maxRetryDelay. They fail while the database is away, or a value cannot be

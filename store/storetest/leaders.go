@@ -95,11 +95,6 @@ func leadCommit(t *testing.T, b Backend) {
 	require.ErrorIs(t, err, store.ErrNameTaken)
 	_, err = try(t, leadership, func(tx *store.Tx) { tx.Create(task("")) })
 	require.Error(t, err)
-	commit(t, leadership, func(tx *store.Tx) {
-		for i := range store.MaxOps {
-			tx.Remove(api.KindTask, api.RevisionID("t", i))
-		}
-	})
 }
 
 func leadFenced(t *testing.T, b Backend) {
