@@ -3,7 +3,6 @@ package scheduler
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/store"
@@ -43,23 +42,27 @@ func BenchmarkPlacement(b *testing.B) {
 	b.ReportMetric(float64(b.N)*services*replicas/b.Elapsed().Seconds(), "tasks/s")
 }
 
-// BenchmarkOneChange plans again after one of 1,000 services was scaled by one, all
-// others being settled.
+// BenchmarkOneChange observes and plans that one of 1,000 services was scaled by one,
+// all others being settled.
 func BenchmarkOneChange(b *testing.B) {
-	w := cluster(b, 1000, 1000, 10)
+	w := cluster(b, 5000, 1000, 100)
 	w.planner = New(w.snapshot)
-	w.commit(w.planner.Plan(start).Steps...)
-	w.commit(w.planner.Plan(start).Steps...)
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		b.StopTimer()
+	for steps := w.planner.Plan(start).Steps; len(steps) > 0; steps = w.planner.Plan(start).Steps {
+		w.commit(steps...)
+	}
+	var updates [2]store.Update
+	for i := range updates {
 		service := *store.Get[api.Service](w.snapshot, "service-0500")
-		service.Replicas = 10 + i%2
-		w.put(&service)
-		b.StartTimer()
-		plan := w.planner.Plan(start.Add(time.Second))
-		b.StopTimer()
-		w.commit(plan.Steps...)
-		b.StartTimer()
+		service.Replicas += i
+		builder := store.NewBuilder(w.snapshot)
+		builder.Put(&service)
+		updates[i] = store.Update{Snapshot: builder.Snapshot(int64(10 + i)), Changes: []store.Change{{Kind: api.KindService, ID: service.ID, New: &service}}}
+	}
+	b.ReportAllocs()
+	for i := 1; b.Loop(); i++ {
+		w.planner.Observe(updates[i%2])
+		if steps := w.planner.Plan(start).Steps; len(steps) != i%2 {
+			b.Fatal(len(steps), "steps")
+		}
 	}
 }

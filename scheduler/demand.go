@@ -1,8 +1,6 @@
 package scheduler
 
 import (
-	"slices"
-
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/store"
 )
@@ -34,6 +32,7 @@ func (p *Planner) demand(service string, number int) *demand {
 		return nil
 	}
 	d := newDemand(&revision.Spec)
+	d.volumes = localVolumes(p.snapshot, &revision.Spec)
 	p.demands[at] = d
 	return d
 }
@@ -50,14 +49,8 @@ func newDemand(spec *api.ServiceSpec) *demand {
 	}
 	for _, published := range spec.Ports {
 		if published.Mode == "host" && published.Published != 0 {
-			d.ports = append(d.ports, port{published.Protocol, published.Published})
+			d.ports = append(d.ports, port{published.Protocol, published.Published, published.HostIP})
 		}
 	}
-	for _, mount := range spec.Container.Mounts {
-		if mount.Type == api.MountVolume && mount.Source != "" && len(mount.Options) == 0 {
-			d.volumes = append(d.volumes, mount.Source)
-		}
-	}
-	slices.Sort(d.volumes)
 	return d
 }

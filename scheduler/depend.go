@@ -21,15 +21,25 @@ func (p *pass) waitsFor() string {
 	for _, dependency := range p.revision.Spec.DependsOn {
 		name := p.service.AppName + "_" + dependency.Service
 		other := store.First[api.Service](p.snapshot, store.ByName, name)
-		if other == nil || !p.met(other, dependency.Condition) {
+		if other == nil {
+			return fmt.Sprintf("waits for %s (%s), which does not exist", name, dependency.Condition)
+		}
+		switch p.progress(other, dependency.Condition) {
+		case failed:
+			return fmt.Sprintf("waits for %s (%s), which failed", name, dependency.Condition)
+		case unknown:
 			return fmt.Sprintf("waits for %s (%s)", name, dependency.Condition)
 		}
 	}
 	return ""
 }
 
-// met says whether all tasks of a service are as far as the condition wants.
-func (p *pass) met(service *api.Service, condition api.DependencyCondition) bool {
+// progress says whether all tasks of a service are as far as the condition wants.
+func (p *pass) progress(service *api.Service, condition api.DependencyCondition) outcome {
+	revision := p.current(service)
+	if revision == nil {
+		return unknown
+	}
 	count, met := 0, 0
 	for task := range store.Find[api.Task](p.snapshot, store.ByService, service.ID) {
 		if task.Desired != api.DesiredRun {
@@ -37,23 +47,34 @@ func (p *pass) met(service *api.Service, condition api.DependencyCondition) bool
 		}
 		count++
 		status := store.Get[api.TaskStatus](p.snapshot, task.ID)
-		if status == nil {
-			continue
-		}
-		switch status.State {
-		case api.TaskComplete:
+		switch {
+		case status == nil:
+		case meets(status.State, condition):
 			met++
-		case api.TaskRunning:
-			if condition != api.DependencyCompleted {
-				met++
-			}
-		case api.TaskStarting:
-			if condition == api.DependencyStarted {
-				met++
-			}
+		case status.State == api.TaskFailed:
+			return failed
 		}
 	}
-	return met == count && (count > 0 || service.Replicas == 0)
+	want := max(1, count)
+	if !revision.Spec.Mode.Global() {
+		want = max(service.Replicas, count)
+	}
+	if met < want {
+		return unknown
+	}
+	return good
+}
+
+func meets(state api.TaskState, condition api.DependencyCondition) bool {
+	switch state {
+	case api.TaskComplete:
+		return true
+	case api.TaskRunning:
+		return condition != api.DependencyCompleted
+	case api.TaskStarting:
+		return condition == api.DependencyStarted
+	}
+	return false
 }
 
 // rememberWaiting keeps the service among those that other services of its app

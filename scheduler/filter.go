@@ -15,6 +15,7 @@ type verdict int
 const (
 	fits verdict = iota
 	noSession
+	neverSeen
 	noAgent
 	paused
 	drained
@@ -22,6 +23,7 @@ const (
 	platform
 	lacksCPU
 	lacksMemory
+	lacksPids
 	lacksGeneric
 	portTaken
 	full
@@ -31,6 +33,7 @@ const (
 // phrases say a verdict of one node and of several.
 var phrases = [verdicts][2]string{
 	noSession:    {"is down", "are down"},
+	neverSeen:    {"has not come up yet", "have not come up yet"},
 	noAgent:      {"runs no containers", "run no containers"},
 	paused:       {"is paused", "are paused"},
 	drained:      {"is drained", "are drained"},
@@ -38,6 +41,7 @@ var phrases = [verdicts][2]string{
 	platform:     {"has another platform", "have another platform"},
 	lacksCPU:     {"lacks cpu", "lack cpu"},
 	lacksMemory:  {"lacks memory", "lack memory"},
+	lacksPids:    {"lacks pids", "lack pids"},
 	lacksGeneric: {"lacks generic resources", "lack generic resources"},
 	portTaken:    {"has the host port taken", "have the host port taken"},
 	full:         {"has as many tasks of it as it may", "have as many tasks of it as they may"},
@@ -66,6 +70,9 @@ func (d *demand) mayHost(n *node) verdict {
 
 // mayTake judges whether a node takes new tasks, its load apart.
 func (d *demand) mayTake(n *node) verdict {
+	if n.status == nil || n.status.State == api.NodeUnknown {
+		return neverSeen
+	}
 	if !n.ready() {
 		return noSession
 	}
@@ -83,6 +90,8 @@ func (d *demand) room(n *node) verdict {
 		return lacksCPU
 	case d.reserved.Memory > 0 && n.memory+d.reserved.Memory > capacity.Memory:
 		return lacksMemory
+	case d.reserved.Pids > 0 && capacity.Pids > 0 && n.pids+d.reserved.Pids > capacity.Pids:
+		return lacksPids
 	case d.maxPerNode > 0 && n.count >= d.maxPerNode:
 		return full
 	}
@@ -92,7 +101,7 @@ func (d *demand) room(n *node) verdict {
 		}
 	}
 	for _, each := range d.ports {
-		if n.ports[each] > 0 {
+		if n.taken(each) {
 			return portTaken
 		}
 	}
@@ -111,6 +120,8 @@ func (d *demand) judge(n *node) verdict {
 	return d.room(n)
 }
 
+const noNodeFits = "no node fits"
+
 // explain says why no node fits: "no node fits: 2 lack memory, 1 is drained".
 func (d *demand) explain(nodes []*node) string {
 	var counts [verdicts]int
@@ -128,7 +139,7 @@ func (d *demand) explain(nodes []*node) string {
 		}
 	}
 	if len(parts) == 0 {
-		return "no node fits: the cluster has none"
+		return noNodeFits + ": the cluster has none"
 	}
-	return "no node fits: " + strings.Join(parts, ", ")
+	return noNodeFits + ": " + strings.Join(parts, ", ")
 }

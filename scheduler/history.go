@@ -77,7 +77,7 @@ func (p *pass) forgetSpecs() {
 	for _, m := range p.members {
 		used[m.task.Revision] = true
 	}
-	if rollout := store.Get[api.Rollout](p.snapshot, p.id); rollout != nil && active(rollout.State) {
+	if rollout := store.Get[api.Rollout](p.snapshot, p.id); rollout != nil && rollout.Ended.IsZero() {
 		used[rollout.From] = true
 	}
 	slices.SortFunc(numbers, func(a, b *api.Revision) int { return cmp.Compare(b.Number, a.Number) })

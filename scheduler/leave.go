@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"strings"
+
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/store"
 )
@@ -35,6 +37,8 @@ func (p *pass) leaveNodes() {
 			}
 			if why := p.mustLeave(m); why != "" {
 				p.retire(s, m, why)
+			} else {
+				p.explainAway(m)
 			}
 		}
 	}
@@ -50,24 +54,49 @@ func (p *pass) mustLeave(m *member) string {
 	if verdict := d.mayHost(n); verdict != fits {
 		return "node " + n.Name + " " + phrases[verdict][0]
 	}
-	if n.status == nil || n.status.State != api.NodeDown || m.task.Slot == 0 {
-		return "" // a global service's task waits for its node
+	if n.ready() || p.staysWith(d, m) {
+		return ""
 	}
-	if len(d.volumes) > 0 {
-		return "" // so does one whose data is there
+	if n.status != nil && n.status.State == api.NodeDown {
+		return "node " + n.Name + " is down"
 	}
-	return "node " + n.Name + " is down"
+	return ""
+}
+
+// staysWith says that a task belongs to its node and waits for it: a global
+// service's, and one whose data is there.
+func (p *pass) staysWith(d *demand, m *member) bool {
+	return m.task.Slot == 0 || len(d.volumes) > 0
+}
+
+// explainAway says of a task that waits for its node that it does.
+func (p *pass) explainAway(m *member) {
+	n, d := p.nodes.byID[m.task.Node], p.demand(p.id, m.task.Revision)
+	switch {
+	case !n.ready() && len(d.volumes) > 0 && m.task.Slot > 0:
+		why := "node " + n.Name + " is down, and its volume " + d.volumes[0] + " is there"
+		if m.task.Reason != why {
+			p.change(ExplainTask, m, func(*api.Task) {}, why)
+		}
+	case n.ready() && strings.HasPrefix(m.task.Reason, "node "+n.Name+" is down"):
+		p.change(ExplainTask, m, func(*api.Task) {}, "its node came back")
+	}
 }
 
 // discardAll ends every task of a service that was removed, and forgets them and
 // the service's specs as they end.
 func (p *pass) discardAll() {
+	wait := p.removedFirst()
 	left := 0
 	for _, m := range p.members {
 		switch {
 		case m.ended():
 			p.forgetMember(m, "its service was removed")
 			continue
+		case wait != "" && m.task.Desired == api.DesiredRun:
+			if m.task.Reason != wait {
+				p.change(ExplainTask, m, func(*api.Task) {}, wait)
+			}
 		case m.task.Desired != api.DesiredRemove:
 			p.change(DiscardTask, m, func(t *api.Task) { t.Desired = api.DesiredRemove }, "its service was removed")
 			if m.ended() {
@@ -80,6 +109,7 @@ func (p *pass) discardAll() {
 	if left > 0 {
 		return
 	}
+	delete(p.removed, p.id)
 	for revision := range store.Find[api.Revision](p.snapshot, store.ByService, p.id) {
 		p.step(ForgetSpec, revision, nil, "its service was removed")
 	}

@@ -1,8 +1,6 @@
 package scheduler
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -10,34 +8,35 @@ import (
 )
 
 // A node on which a service's containers failed so often within so long is taken
-// only when no other fits.
+// only when no other fits. One that rejected a task is avoided at once.
 const (
 	avoidAfter  = 5
 	avoidWithin = 5 * time.Minute
 )
 
+// explainAgain is how long an explanation stays as it is when only its numbers
+// changed: a busy cluster would write it for ever.
+const explainAgain = 10 * time.Second
+
 // placePending finds nodes for the tasks that have none, or says why there is
-// none.
+// none. Global services have done it themselves: see coverNodes.
 func (p *pass) placePending() {
-	wait := ""
+	wait, asked := "", false
 	for _, m := range p.members {
-		if m.task.Node != "" || m.task.Desired != api.DesiredRun {
+		if m.task.Node != "" || m.task.Slot == 0 || m.task.Desired != api.DesiredRun || m.ended() {
 			continue
 		}
-		if wait == "" {
-			if wait = p.waitsFor(); wait == "" {
-				wait = "-"
-			}
+		if !asked {
+			wait, asked = p.waitsFor(), true
+			p.count()
 		}
-		if wait != "-" {
+		if wait != "" {
 			p.explain(m, wait)
 			continue
 		}
 		p.place(m)
 	}
-	for _, placer := range p.placers {
-		placer.done()
-	}
+	p.uncount()
 }
 
 func (p *pass) place(m *member) {
@@ -45,19 +44,14 @@ func (p *pass) place(m *member) {
 	if d == nil {
 		return
 	}
-	placer := p.placers[m.task.Revision]
-	if placer == nil {
-		placer = newPlacer(p.Planner, d, p.members, p.failures())
-		p.placers[m.task.Revision] = placer
-	}
 	n, why := p.home(m, d)
-	switch {
-	case n != nil:
-		n.count++
-	case why == "":
-		if n, why = placer.next(); n != nil {
-			placer.take(n)
+	if n == nil && why == "" {
+		placer := p.placers[m.task.Revision]
+		if placer == nil {
+			placer = newPlacer(&p.nodes, d, p.lend())
+			p.placers[m.task.Revision] = placer
 		}
+		n, why = placer.next()
 	}
 	if n == nil {
 		p.explain(m, why)
@@ -68,19 +62,47 @@ func (p *pass) place(m *member) {
 	p.replace(PlaceTask, m, before, after, after.Reason)
 	p.hold(after)
 	p.tentative = append(p.tentative, after.ID)
+	if n.count++; n.count == 1 {
+		p.counted = append(p.counted, n)
+	}
 }
 
 // explain keeps a task pending, with the reason that people see.
 func (p *pass) explain(m *member, why string) {
 	p.pending[p.id] = true
-	if m.task.Reason != why {
-		p.change(ExplainTask, m, func(*api.Task) {}, why)
+	if m.task.Reason == why {
+		return
 	}
+	if again := m.task.Updated.Add(explainAgain); m.step == 0 && p.now.Before(again) && sameKinds(m.task.Reason, why) {
+		p.wakeAt(again)
+		return
+	}
+	p.change(ExplainTask, m, func(*api.Task) {}, why)
 }
+
+// sameKinds says whether two explanations differ in numbers only.
+func sameKinds(a, b string) bool {
+	return strings.HasPrefix(a, noNodeFits) && strings.HasPrefix(b, noNodeFits) && kindsOf(a) == kindsOf(b)
+}
+
+var toSingular = func() *strings.Replacer {
+	var pairs []string
+	for _, phrase := range phrases {
+		if phrase[0] != "" {
+			pairs = append(pairs, phrase[1], phrase[0])
+		}
+	}
+	for digit := '0'; digit <= '9'; digit++ {
+		pairs = append(pairs, string(digit), "")
+	}
+	return strings.NewReplacer(pairs...)
+}()
+
+func kindsOf(why string) string { return toSingular.Replace(why) }
 
 // placedReason is a task's reason once it has a node: what it waited for is over.
 func placedReason(reason string) string {
-	for _, waiting := range []string{"no node fits", "waits for", "its volume"} {
+	for _, waiting := range []string{noNodeFits, "waits for", "its volume"} {
 		if strings.HasPrefix(reason, waiting) {
 			return "waited for a node"
 		}
@@ -88,65 +110,50 @@ func placedReason(reason string) string {
 	return reason
 }
 
-// home returns the node that a task's volume data ties it to, or why it must wait
-// for that node. Both are empty for a task that may go anywhere.
-func (p *pass) home(m *member, d *demand) (*node, string) {
-	if len(d.volumes) == 0 || m.task.Slot == 0 {
-		return nil, ""
-	}
-	at := p.lastNode(m)
-	if at == nil && p.service.Replicas == 1 {
-		at = p.nodeWith(d.volumes)
-	}
-	if at == nil {
-		return nil, ""
-	}
-	if verdict := d.judge(at); verdict != fits {
-		return nil, fmt.Sprintf("its volume %s is on node %s, which %s", d.volumes[0], at.Name, phrases[verdict][0])
-	}
-	return at, ""
-}
-
-// lastNode is where the slot's newest task was that had a node which is still in
-// the cluster.
-func (p *pass) lastNode(m *member) *node {
-	for _, other := range slices.Backward(p.members) {
-		if other != m && other.task.Slot == m.task.Slot && other.task.Node != "" {
-			if n := p.nodes.byID[other.task.Node]; n != nil {
-				return n
-			}
-		}
-	}
-	return nil
-}
-
-// nodeWith is the first node that has all of the volumes.
-func (p *pass) nodeWith(volumes []string) *node {
-	for _, n := range p.nodes.sorted {
-		has := n.info().Volumes
-		if !slices.ContainsFunc(volumes, func(v string) bool { return !slices.Contains(has, v) }) {
-			return n
-		}
-	}
-	return nil
-}
-
-// failures counts by node how often the service's containers failed lately.
-func (p *pass) failures() map[string]int {
-	counts := make(map[string]int)
+// count counts the service's tasks and failures on each node, for the placers.
+func (p *pass) count() {
 	from := p.now.Add(-avoidWithin)
 	for _, m := range p.members {
-		if m.status == nil {
+		n := p.nodes.byID[m.task.Node]
+		if n == nil {
 			continue
 		}
-		if m.status.State == api.TaskRejected && m.status.Since.After(from) {
-			counts[m.task.Node]++
+		before := n.count + n.failures
+		if m.wanted() {
+			n.count++
 		}
-		for _, attempt := range m.status.Attempts {
-			if attempt.ExitCode != 0 && attempt.Finished.After(from) {
-				counts[m.task.Node]++
+		if m.status != nil {
+			if m.status.State == api.TaskRejected && m.status.Since.After(from) {
+				n.failures += avoidAfter
+			}
+			for _, attempt := range m.status.Attempts {
+				if attempt.ExitCode != 0 && attempt.Finished.After(from) {
+					n.failures++
+				}
 			}
 		}
+		if before == 0 && n.count+n.failures > 0 {
+			p.counted = append(p.counted, n)
+		}
 	}
-	return counts
+}
+
+// uncount leaves the node table to the next service.
+func (p *pass) uncount() {
+	for _, n := range p.counted {
+		n.count, n.failures = 0, 0
+	}
+	p.counted = nil
+	for _, placer := range p.placers {
+		if cap(placer.heap) > cap(p.scratch) {
+			p.scratch = placer.heap[:0]
+		}
+	}
+}
+
+// lend gives a placer memory that an earlier one gave back.
+func (p *Planner) lend() nodeHeap {
+	lent := p.scratch
+	p.scratch = nil
+	return lent[:0]
 }

@@ -28,6 +28,10 @@ type Planner struct {
 	// pending are services with tasks that found no node: any change of the nodes'
 	// room makes them dirty.
 	pending map[string]bool
+	// global are the services that want a task on each node.
+	global map[string]bool
+	// removed are services that were removed and have tasks or specs left.
+	removed map[string]bool
 	// waiting are services that wait for others of their app, by the app's ID.
 	waiting map[string]map[string]bool
 	// wakes are when a service wants a look for time alone.
@@ -49,21 +53,27 @@ func New(snapshot *store.Snapshot) *Planner {
 		demands:  make(map[demandKey]*demand),
 		dirty:    make(map[string]bool),
 		pending:  make(map[string]bool),
+		global:   make(map[string]bool),
+		removed:  make(map[string]bool),
 		waiting:  make(map[string]map[string]bool),
 		wakes:    make(map[string]time.Time),
 	}
 	for node := range store.All[api.Node](snapshot) {
 		p.nodes.set(node, store.Get[api.NodeStatus](snapshot, node.ID))
 	}
-	for task := range store.All[api.Task](snapshot) {
-		p.reclaim(task.ID)
-		p.dirty[task.Service] = true
-	}
 	for service := range store.All[api.Service](snapshot) {
-		p.dirty[service.ID] = true
+		p.observeService(service.ID)
+	}
+	for task := range store.All[api.Task](snapshot) {
+		if !p.dirty[task.Service] {
+			p.observeService(task.Service) // it was removed
+		}
+		p.reclaim(task.ID)
 	}
 	for revision := range store.All[api.Revision](snapshot) {
-		p.dirty[revision.Service] = true // perhaps of a service that is gone
+		if !p.dirty[revision.Service] {
+			p.observeService(revision.Service)
+		}
 	}
 	return p
 }
@@ -84,8 +94,12 @@ func (p *Planner) Observe(update store.Update) {
 			if task := store.Get[api.Task](p.snapshot, change.ID); task != nil {
 				p.touch(task.Service)
 			}
-		case api.KindService, api.KindRollout:
+		case api.KindService:
+			p.observeService(change.ID)
+		case api.KindRollout:
 			p.touch(change.ID)
+		case api.KindVolume:
+			clear(p.demands) // where its data is may be another matter now
 		case api.KindRevision:
 			if old, gone := change.Old.(*api.Revision); gone && change.New == nil {
 				delete(p.demands, demandKey{old.Service, old.Number})
@@ -102,6 +116,9 @@ func (p *Planner) touch(service string) {
 		return
 	}
 	p.dirty[service] = true
+	if p.removed[service] {
+		maps.Copy(p.dirty, p.removed) // they end one after another
+	}
 	if s := store.Get[api.Service](p.snapshot, service); s != nil && s.App != "" {
 		for other := range p.waiting[s.App] {
 			p.dirty[other] = true
@@ -119,12 +136,20 @@ func (p *Planner) observeNode(id string) {
 	p.freed = true
 	for task := range store.Find[api.Task](p.snapshot, store.ByNode, id) {
 		p.reclaim(task.ID)
-		p.dirty[task.Service] = true
+		p.touch(task.Service)
 	}
-	for service := range store.All[api.Service](p.snapshot) {
-		if current := p.current(service); current != nil && current.Spec.Mode.Global() {
-			p.dirty[service.ID] = true
-		}
+	maps.Copy(p.dirty, p.global)
+}
+
+// observeService notes what sort of service it is.
+func (p *Planner) observeService(id string) {
+	p.touch(id)
+	delete(p.global, id)
+	service := store.Get[api.Service](p.snapshot, id)
+	if service == nil {
+		p.removed[id] = true
+	} else if current := p.current(service); current != nil && current.Spec.Mode.Global() {
+		p.global[id] = true
 	}
 }
 

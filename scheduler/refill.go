@@ -1,47 +1,75 @@
 package scheduler
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/store"
 )
 
-// refill replaces holders that ended by themselves, where the node could not do
-// it: restarts are the node's own business, and what ended for good by its restart
-// policy stays so.
+// refill replaces holders that ended by themselves. Restarts are the node's own
+// business; this is for what the node gave up: it cannot run the task, was told to
+// stop it by nobody who counts, or is gone.
 func (p *pass) refill() {
 	for _, s := range p.slots {
 		m := s.holder
 		if m == nil || !m.ended() {
 			continue
 		}
-		switch m.state() {
-		case api.TaskComplete, api.TaskFailed:
+		switch p.next(m) {
+		case never:
 			continue
-		case api.TaskRejected:
+		case later:
 			if at := p.retryAt(s); p.now.Before(at) {
 				p.wakeAt(at)
 				continue
 			}
 		}
-		reason := m.status.Message
-		if reason == "" {
-			reason = "it is " + string(m.state())
-		}
-		p.retire(s, m, reason)
+		p.retire(s, m, cmp.Or(m.status.Message, "it is "+string(m.state())))
 		if s.holder == nil {
 			p.create(s, p.successorRevision(s), m.task.Iteration, p.whyNew(s))
 		}
 	}
 }
 
-// retryAt is when a rejected task gets a successor: the pause doubles with each
-// rejection in a row, from the restart delay up to api.MaxRestartDelay.
+// again says when a task that ended gets a successor.
+type again int
+
+const (
+	never again = iota
+	later       // with growing pauses
+	atOnce
+)
+
+// next says whether the restart policy wants a task that ended to go on in another
+// one: what had its attempts has had them.
+func (p *pass) next(m *member) again {
+	policy := p.revision.Spec.Restart
+	limited := value(policy.MaxAttempts, 0) > 0
+	switch m.state() {
+	case api.TaskRejected:
+		return later
+	case api.TaskComplete:
+		if policy.Condition == api.RestartAny && !limited {
+			return later
+		}
+		return never
+	case api.TaskFailed:
+		if policy.Condition != api.RestartNone && !limited {
+			return later
+		}
+		return never
+	}
+	return atOnce
+}
+
+// retryAt is when a task that ended gets a successor: the pause doubles with each
+// one in a row, from the restart delay up to api.MaxRestartDelay.
 func (p *pass) retryAt(s *slot) time.Time {
 	delay := value(p.revision.Spec.Restart.Delay, api.Duration(api.DefaultRestartDelay)).Std()
 	for _, m := range s.past {
-		if m.task.Revision != s.holder.task.Revision || m.state() != api.TaskRejected || delay >= api.MaxRestartDelay {
+		if m.task.Revision != s.holder.task.Revision || p.next(m) != later || delay >= api.MaxRestartDelay {
 			break
 		}
 		delay *= 2

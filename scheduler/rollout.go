@@ -10,15 +10,6 @@ import (
 	"github.com/orc-project/orc/store"
 )
 
-// outcome is how a new task of a rollout stands.
-type outcome int
-
-const (
-	unknown outcome = iota // not up yet, or not for long enough
-	good
-	failed
-)
-
 // rollOut brings slots from other revisions to the current one, as many at once
 // and at the pace that the service's update (or rollback) settings say.
 //
@@ -52,36 +43,76 @@ func (p *pass) rollOut() {
 		p.renew(s, config.Order, record)
 	}
 	if len(outdated) == 0 && inFlight == 0 {
-		record.Ended = p.now
-		record.State = api.RolloutCompleted
-		record.Message = fmt.Sprintf("all tasks are at revision %d", record.To)
-		if record.To < record.From {
-			record.State = api.RolloutRollbackComplete
-		}
+		p.end(record)
 	}
 	p.save(stored, record)
 }
 
 // rollout returns the record to go on with, begun anew when the service's current
-// revision is not the one that the stored record is about.
+// revision is not the one that the stored record is about, or when slots come back
+// that a finished rollout could not reach.
 func (p *pass) rollout(stored *api.Rollout, outdated []*slot) (*api.Rollout, bool) {
+	if stored == nil && len(outdated) == 0 {
+		return nil, false
+	}
 	if stored != nil && stored.To == p.service.Current {
 		record := *stored
 		record.Failed = slices.Clone(stored.Failed)
+		if ended := !record.Ended.IsZero(); ended && len(outdated) > 0 {
+			record.Started, record.Ended, record.Failed, record.Message = p.now, time.Time{}, nil, ""
+			record.State = begun(record.From, record.To)
+		}
 		return &record, true
 	}
-	if len(outdated) == 0 {
-		return nil, false
-	}
-	record := &api.Rollout{From: outdated[0].holder.task.Revision, To: p.service.Current, State: api.RolloutUpdating, Started: p.now}
+	record := &api.Rollout{From: p.comesFrom(stored, outdated), To: p.service.Current, Started: p.now}
 	record.ID = p.id
 	if stored != nil {
 		record.Meta = stored.Meta
 	}
-	if record.To < record.From {
-		record.State = api.RolloutRollingBack
-	}
+	record.State = begun(record.From, record.To)
 	return record, true
+}
+
+func begun(from, to int) api.RolloutState {
+	if to < from {
+		return api.RolloutRollingBack
+	}
+	return api.RolloutUpdating
+}
+
+// comesFrom is the revision that a new rollout would go back to: the one that an
+// unfinished rollout before it left, which is known to work, rather than the one
+// that it did not reach.
+func (p *pass) comesFrom(stored *api.Rollout, outdated []*slot) int {
+	var candidates []int
+	if stored != nil {
+		candidates = []int{stored.To, stored.From}
+		if stored.State == api.RolloutUpdating || stored.State == api.RolloutPaused {
+			candidates = []int{stored.From, stored.To}
+		}
+	}
+	for _, s := range outdated {
+		candidates = append(candidates, s.holder.task.Revision)
+	}
+	for _, number := range candidates {
+		if number != p.service.Current && p.canRevertTo(number) {
+			return number
+		}
+	}
+	return candidates[0]
+}
+
+func (p *pass) end(record *api.Rollout) {
+	record.Ended = p.now
+	record.Message = fmt.Sprintf("all tasks are at revision %d", record.To)
+	if len(record.Failed) > 0 {
+		record.Message += fmt.Sprintf(", and %d of %d failed at first", len(record.Failed), len(p.slots))
+	}
+	if record.State == api.RolloutRollingBack {
+		record.State = api.RolloutRollbackComplete
+		return
+	}
+	record.State = api.RolloutCompleted
 }
 
 func active(state api.RolloutState) bool {
@@ -101,100 +132,6 @@ func (p *pass) save(stored, record *api.Rollout) {
 		reason = fmt.Sprintf("revision %d to %d", record.From, record.To)
 	}
 	p.step(StepRollout, before, record, reason)
-}
-
-// outdated are the slots whose task is of another revision: first those that do
-// not run, for they lose nothing.
-func (p *pass) outdated() []*slot {
-	var found []*slot
-	for _, s := range p.slots {
-		if s.holder != nil && s.holder.task.Revision != p.service.Current {
-			found = append(found, s)
-		}
-	}
-	slices.SortStableFunc(found, func(a, b *slot) int { return boolean(a.holder.running(), b.holder.running()) })
-	return found
-}
-
-// follow looks at the slots that the rollout has touched: it notes what failed,
-// ends old tasks that a new one stands in for, and counts the slots that are still
-// under way.
-func (p *pass) follow(record *api.Rollout, config api.UpdateConfig) (inFlight int) {
-	for _, s := range p.slots {
-		switch {
-		case s.holder == nil:
-			if len(s.leaving) > 0 {
-				inFlight++ // between the old task and the new
-			}
-			continue
-		case s.holder.task.Revision != p.service.Current || s.holder.task.Created.Before(record.Started):
-			continue
-		}
-		if s.holder.running() {
-			for _, old := range slices.Clone(s.older) {
-				p.retire(s, old, fmt.Sprintf("revision %d runs", record.To))
-			}
-		}
-		monitor := value(config.Monitor, api.Duration(api.DefaultUpdateMonitor)).Std()
-		result, at := judge(s.holder, monitor, p.now)
-		switch result {
-		case failed:
-			if !slices.Contains(record.Failed, s.key()) {
-				record.Failed = append(record.Failed, s.key())
-			}
-		case good:
-			if free := at.Add(config.Delay.Std()); p.now.Before(free) {
-				inFlight++
-				p.wakeAt(free)
-			}
-		default:
-			inFlight++
-			if !at.IsZero() {
-				p.wakeAt(at)
-			}
-		}
-	}
-	return inFlight
-}
-
-// judge says how a new task stands, and since when it is good or when it may be.
-func judge(m *member, monitor time.Duration, now time.Time) (outcome, time.Time) {
-	if m.status == nil {
-		return unknown, time.Time{}
-	}
-	switch m.status.State {
-	case api.TaskFailed, api.TaskRejected:
-		return failed, time.Time{}
-	case api.TaskComplete:
-		return good, since(m, now)
-	}
-	for _, attempt := range m.status.Attempts {
-		if !attempt.Finished.IsZero() && attempt.Finished.Sub(attempt.Started) < monitor {
-			return failed, time.Time{}
-		}
-	}
-	if m.status.State != api.TaskRunning {
-		return unknown, time.Time{}
-	}
-	at := since(m, now).Add(monitor)
-	if now.Before(at) {
-		return unknown, at
-	}
-	return good, at
-}
-
-// since is when a task came into its state, by the managers' clocks as far as can
-// be told: a node's clock may be off by hours, and must not stall or hurry a
-// rollout.
-func since(m *member, now time.Time) time.Time {
-	at := m.status.Since
-	if at.After(now) {
-		at = m.status.Updated
-	}
-	if at.Before(m.task.Created) {
-		at = m.task.Created
-	}
-	return at
 }
 
 // giveUp pauses the rollout or sends it back when too many slots failed.
@@ -241,11 +178,11 @@ func (p *pass) whyFailed(record *api.Rollout) string {
 			continue
 		}
 		if message := s.holder.status.Message; message != "" {
-			return text + ": " + s.String() + ": " + message
+			return text + ": " + p.name(s) + ": " + message
 		}
 		for _, attempt := range slices.Backward(s.holder.status.Attempts) {
 			if !attempt.Finished.IsZero() {
-				return text + fmt.Sprintf(": %s: %s", s, cmp.Or(attempt.Error, fmt.Sprintf("ended with exit code %d", attempt.ExitCode)))
+				return text + fmt.Sprintf(": %s: %s", p.name(s), cmp.Or(attempt.Error, fmt.Sprintf("ended with exit code %d", attempt.ExitCode)))
 			}
 		}
 	}
@@ -255,14 +192,22 @@ func (p *pass) whyFailed(record *api.Rollout) string {
 // renew begins to bring one slot to the current revision.
 func (p *pass) renew(s *slot, order api.UpdateOrder, record *api.Rollout) {
 	reason := fmt.Sprintf("revision %d to %d", s.holder.task.Revision, record.To)
-	if order == api.StartFirst && s.holder.wanted() && s.node == "" {
+	if order == api.StartFirst && s.holder.wanted() && len(s.older) == 0 && p.bothFit(s) {
 		p.create(s, record.To, 0, reason)
 		return
 	}
-	p.retire(s, s.holder, reason)
+	for s.holder != nil && s.holder.task.Revision != record.To { // an older one may be right
+		p.retire(s, s.holder, reason)
+	}
 	if s.holder == nil && !p.waitsForEnd(s) {
 		p.create(s, record.To, 0, reason)
 	}
+}
+
+// bothFit says whether a slot may have its old and its new task at once. A node of
+// a global service may have no room for both: the old one goes first then.
+func (p *pass) bothFit(s *slot) bool {
+	return s.node == "" || p.demand(p.id, p.service.Current).judge(p.nodes.byID[s.node]) == fits
 }
 
 func value[T any](pointer *T, otherwise T) T {

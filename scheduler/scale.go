@@ -32,6 +32,11 @@ func (p *pass) scale() {
 	case surplus < 0:
 		p.grow(-surplus)
 	}
+	for _, s := range slices.Clone(p.slots) {
+		if s.holder == nil && !s.kept {
+			p.discard(s, fmt.Sprintf("scaled down to %d", p.service.Replicas))
+		}
+	}
 }
 
 // shrink discards the slots whose loss costs least: those that do not run, then
@@ -40,6 +45,13 @@ func (p *pass) shrink(filled []*slot, surplus int) {
 	onNode := make(map[string]int)
 	for _, s := range filled {
 		onNode[s.holder.task.Node]++
+	}
+	reason := fmt.Sprintf("scaled down to %d", p.service.Replicas)
+	if surplus == len(filled) {
+		for _, s := range filled {
+			p.discard(s, reason)
+		}
+		return
 	}
 	for range surplus {
 		victim := slices.MinFunc(filled, func(a, b *slot) int {
@@ -51,7 +63,7 @@ func (p *pass) shrink(filled []*slot, surplus int) {
 		})
 		filled = slices.DeleteFunc(filled, func(s *slot) bool { return s == victim })
 		onNode[victim.holder.task.Node]--
-		p.discard(victim, fmt.Sprintf("scaled down to %d", p.service.Replicas))
+		p.discard(victim, reason)
 	}
 }
 
@@ -81,7 +93,8 @@ func (p *pass) grow(missing int) {
 			continue
 		}
 		missing--
-		if len(s.leaving) > 0 && p.waitsForEnd(s) {
+		s.kept = true
+		if p.waitsForEnd(s) {
 			continue // its time comes when the old one has ended
 		}
 		p.create(s, p.successorRevision(s), 0, p.whyNew(s))
@@ -95,29 +108,6 @@ func (p *pass) waitsForEnd(s *slot) bool {
 		n := p.nodes.byID[m.task.Node]
 		return n != nil && n.ready() && n.Availability != api.AvailabilityDrain && m.task.Desired == api.DesiredShutdown
 	})
-}
-
-// coverNodes gives every node that may host one a task of a global service.
-func (p *pass) coverNodes() {
-	byNode := make(map[string]*slot, len(p.slots))
-	for _, s := range p.slots {
-		byNode[s.node] = s
-	}
-	d := p.demand(p.id, p.service.Current)
-	for _, n := range p.nodes.sorted {
-		s := byNode[n.ID]
-		if s != nil && (s.holder != nil || p.waitsForEnd(s)) {
-			continue
-		}
-		n.count = 0
-		if d.judge(n) != fits {
-			continue
-		}
-		if s == nil {
-			s = p.newSlot(0, n.ID)
-		}
-		p.create(s, p.successorRevision(s), 0, p.whyNew(s))
-	}
 }
 
 // whyNew says what a new task is for.

@@ -224,7 +224,7 @@ func TestDependenciesOrderTheFirstStart(t *testing.T) {
 	})
 	inApp("shop_web")
 	w.settle(time.Minute)
-	require.Equal(t, "waits for shop_db (service_healthy)", store.First[api.Task](w.snapshot, store.ByService, "shop_web").Reason)
+	require.Equal(t, "waits for shop_db (service_healthy), which does not exist", store.First[api.Task](w.snapshot, store.ByService, "shop_web").Reason)
 	w.submit("shop_db", 1, nil)
 	inApp("shop_db")
 	w.settle(time.Minute)

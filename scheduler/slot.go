@@ -1,0 +1,101 @@
+package scheduler
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/orc-project/orc/api"
+)
+
+// slot is a place of the service that one task at a time should fill: a number,
+// or a node for global services.
+type slot struct {
+	number int
+	node   string
+	// holder is the newest task that should run, or did until it ended by itself;
+	// older are others that should run still (start-first).
+	holder *member
+	older  []*member
+	// kept says that the slot is to be filled, though not now.
+	kept bool
+	// leaving are tasks that were told to stop and have not ended.
+	leaving []*member
+	// past are tasks that ended after they were told to, the newest first.
+	past []*member
+}
+
+// key names the slot in a rollout's record.
+func (s *slot) key() string {
+	if s.node != "" {
+		return s.node
+	}
+	return fmt.Sprint(s.number)
+}
+
+// name is the slot's for people.
+func (p *pass) name(s *slot) string {
+	if n := p.nodes.byID[s.node]; n != nil {
+		return "node " + n.Name
+	}
+	if s.node != "" {
+		return "node " + api.ShortID(s.node)
+	}
+	return fmt.Sprintf("slot %d", s.number)
+}
+
+// fillSlots sorts the members that belong into slots.
+func (p *pass) fillSlots(belongs func(*api.Task) bool) {
+	type key struct {
+		number int
+		node   string
+	}
+	// Managers' clocks differ: of a slot's tasks those of the current revision are
+	// the newer ones whatever their times say.
+	slices.SortStableFunc(p.members, func(a, b *member) int {
+		return cmp.Or(boolean(p.isCurrent(a), p.isCurrent(b)), a.task.Created.Compare(b.task.Created), cmp.Compare(a.task.Revision, b.task.Revision), cmp.Compare(a.task.ID, b.task.ID))
+	})
+	found := make(map[key]*slot)
+	for _, m := range p.members {
+		if !belongs(m.task) {
+			continue
+		}
+		at := key{number: m.task.Slot}
+		if m.task.Slot == 0 {
+			at.node = m.task.Node
+		}
+		s := found[at]
+		if s == nil {
+			s = p.newSlot(at.number, at.node)
+			found[at] = s
+		}
+		s.add(m)
+	}
+	slices.SortFunc(p.slots, func(a, b *slot) int { return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.node, b.node)) })
+}
+
+// add puts a member into its slot; members come oldest first.
+func (s *slot) add(m *member) {
+	switch {
+	case m.task.Desired == api.DesiredRun:
+		if s.holder != nil {
+			s.older = append(s.older, s.holder)
+		}
+		s.holder = m
+	case m.ended():
+		s.past = append([]*member{m}, s.past...)
+	default:
+		s.leaving = append(s.leaving, m)
+	}
+}
+
+func (p *pass) isCurrent(m *member) bool {
+	return m.task.Desired == api.DesiredRun && m.task.Revision == p.service.Current
+}
+
+func (p *pass) newSlot(number int, node string) *slot {
+	s := p.places.next()
+	s.number, s.node = number, node
+	p.slots = append(p.slots, s)
+	return s
+}
