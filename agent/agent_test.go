@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,7 +74,7 @@ func (h *host) assign(id string, full bool, edit func(*api.ServiceSpec)) {
 
 func (h *host) status(id string) api.TaskStatus {
 	h.t.Helper()
-	for _, status := range h.agent.Statuses() {
+	for _, status := range h.agent.Statuses(h.t.Context()) {
 		if status.ID == id {
 			return status
 		}
@@ -214,7 +215,7 @@ func TestShutdownStopsAndKeepsTheStatus(t *testing.T) {
 		require.Empty(t, h.container("a").ID)
 		require.NoError(t, h.agent.Apply(wire.Down{Removed: []string{"a"}}))
 		synctest.Wait()
-		require.Empty(t, h.agent.Statuses())
+		require.Empty(t, h.agent.Statuses(h.t.Context()))
 	})
 }
 
@@ -237,13 +238,14 @@ func TestWhatCannotRunIsRejectedAndWhatMayIsTriedAgain(t *testing.T) {
 
 func TestHealthMakesRunningAndUnhealthyIsReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T, h *host) {
-		code := 1
-		h.runtime.Script("web:1", fake.Script{Exec: func(context.Context, string, runtime.Exec) (int, error) { return code, nil }})
+		var code atomic.Int32
+		code.Store(1)
+		h.runtime.Script("web:1", fake.Script{Exec: func(context.Context, string, runtime.Exec) (int, error) { return int(code.Load()), nil }})
 		h.assign("a", true, func(s *api.ServiceSpec) {
 			s.Container.Health = &api.HealthCheck{Test: []string{"CMD", "check"}, Interval: api.Duration(10 * time.Second), Retries: 2}
 		})
 		require.Equal(t, api.TaskStarting, h.status("a").State)
-		code = 0
+		code.Store(0)
 		time.Sleep(1100 * time.Millisecond)
 		synctest.Wait()
 		status := h.status("a")
@@ -251,7 +253,7 @@ func TestHealthMakesRunningAndUnhealthyIsReplaced(t *testing.T) {
 		require.True(t, *status.Healthy)
 
 		first := h.container("a").ID
-		code = 1
+		code.Store(1)
 		time.Sleep(25 * time.Second)
 		synctest.Wait()
 		require.NotEqual(t, first, h.container("a").ID)

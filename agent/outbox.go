@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -51,9 +52,13 @@ func (a *Agent) Take() []api.TaskStatus {
 }
 
 // Statuses returns every task's, in the order of their IDs, once what runs has
-// been found again: before that, ctx may end the waiting with nothing.
-func (a *Agent) Statuses() []api.TaskStatus {
-	<-a.adopted
+// been found again. It returns nothing when ctx ends before that.
+func (a *Agent) Statuses(ctx context.Context) []api.TaskStatus {
+	select {
+	case <-a.adopted:
+	case <-ctx.Done():
+		return nil
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	all := make(map[string]api.TaskStatus, len(a.tasks))

@@ -1,0 +1,330 @@
+// Package session keeps a node connected to a manager, any manager: it dials out,
+// takes assignments down and statuses up, and opens the streams that the manager
+// asks for. When the connection ends it tries the next manager, without end.
+//
+// It knows the wire and nothing of containers: what comes is passed to a Node.
+package session
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire"
+)
+
+// Node is what a session connects: an agent.
+type Node interface {
+	// Apply acts on a message.
+	Apply(down wire.Down) error
+	// Ready is sent to when Take has statuses; Statuses has all of them.
+	Ready() <-chan struct{}
+	Take() []api.TaskStatus
+	Statuses(ctx context.Context) []api.TaskStatus
+	// Handle answers an Open on its stream.
+	Handle(ctx context.Context, open wire.Open, stream io.ReadWriter) error
+}
+
+// Config is what a Client is made of.
+type Config struct {
+	Node Node
+	// Managers are the addresses (host:port) to begin with. Those that managers tell
+	// later come first, and are kept in File for the next process.
+	Managers []string
+	File     string
+	// TLS returns this node's configuration, asked for at every connection.
+	TLS func() *tls.Config
+	// Info describes the node, asked for at every connection and now and then.
+	Info func() api.NodeInfo
+	// Welcomed, which may be nil, is told of every manager's answer.
+	Welcomed func(wire.Welcome)
+}
+
+// Client keeps one node connected.
+type Client struct {
+	config   Config
+	log      *zap.Logger
+	managers managers
+}
+
+// New makes a Client.
+func New(config Config, log *zap.Logger) *Client {
+	c := &Client{config: config, log: log}
+	c.managers.load(config.File, config.Managers)
+	return c
+}
+
+// The pauses between tries to connect, which double from the first to the last.
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
+
+// connectTimeout bounds dialling, the handshake and the wait for Welcome.
+const connectTimeout = 10 * time.Second
+
+// infoInterval is how often the node looks whether what it tells of itself has
+// changed.
+const infoInterval = 10 * time.Second
+
+// statusPause gathers statuses that change together into one message.
+const statusPause = 10 * time.Millisecond
+
+// Run connects and connects again until ctx ends, which it tells the manager.
+func (c *Client) Run(ctx context.Context) error {
+	wait := firstPause
+	for ctx.Err() == nil {
+		address := c.managers.next()
+		welcomed, err := c.connect(ctx, address)
+		if ctx.Err() != nil {
+			break
+		}
+		if welcomed {
+			wait = firstPause
+			c.managers.prefer(address)
+		}
+		c.log.Warn("not connected to a manager", zap.String("manager", address), zap.Error(err), zap.Duration("nextTryIn", wait))
+		// Jitter, so that nodes that lost a manager together don't return together.
+		if sleep(ctx, wait/2+rand.N(wait/2+1)) != nil {
+			break
+		}
+		wait = min(2*wait, lastPause)
+	}
+	return nil
+}
+
+// connect holds one session to its end.
+func (c *Client) connect(ctx context.Context, address string) (welcomed bool, err error) {
+	if address == "" {
+		return false, errors.New("no manager's address is known")
+	}
+	// The session outlives ctx for as long as it takes to say goodbye.
+	live, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	transport := &http.Transport{
+		TLSClientConfig:     c.config.TLS(),
+		ForceAttemptHTTP2:   true,
+		TLSHandshakeTimeout: connectTimeout,
+		MaxIdleConnsPerHost: 1,
+	}
+	defer transport.CloseIdleConnections()
+	s := &session{Client: c, transport: transport, base: "https://" + address, live: live, cancel: cancel}
+	defer s.streams.Wait()
+	defer cancel(nil)
+	return s.run(ctx)
+}
+
+// session is one connection.
+type session struct {
+	*Client
+	transport *http.Transport
+	base      string
+	live      context.Context
+	cancel    context.CancelCauseFunc
+	streams   sync.WaitGroup
+	down      io.ReadCloser
+
+	writing sync.Mutex
+	up      io.Writer
+	silence *time.Timer
+	timeout time.Duration
+}
+
+func (s *session) run(ctx context.Context) (welcomed bool, err error) {
+	late := time.AfterFunc(connectTimeout, func() { s.cancel(errors.New("the manager does not answer")) })
+	defer late.Stop()
+	early := context.AfterFunc(ctx, func() { s.cancel(context.Canceled) }) // nobody to say goodbye to yet
+	defer early()
+	body, up := io.Pipe()
+	defer s.breakOff(body)()
+	s.up = up
+	request, err := http.NewRequestWithContext(s.live, http.MethodPost, s.base+"/v1/session", body)
+	if err != nil {
+		return false, err
+	}
+	hello := &wire.Hello{Protocol: wire.Protocol, Session: api.NewID(), Info: s.config.Info()}
+	greeted := make(chan error, 1)
+	go func() { greeted <- s.send(wire.Up{Hello: hello, Statuses: s.config.Node.Statuses(s.live)}) }()
+	response, err := s.transport.RoundTrip(request)
+	if err != nil {
+		body.CloseWithError(err)
+		<-greeted
+		return false, s.why(err)
+	}
+	defer response.Body.Close()
+	s.down = response.Body
+	if response.StatusCode != http.StatusOK {
+		body.CloseWithError(io.ErrClosedPipe)
+		<-greeted
+		return false, refusal(response)
+	}
+	if err := <-greeted; err != nil {
+		return false, s.why(err)
+	}
+	welcome, err := s.greet()
+	if err != nil || !late.Stop() || !early() {
+		return false, s.why(err)
+	}
+	s.log.Info("connected to a manager", zap.String("manager", s.base))
+	return true, s.why(s.converse(ctx, welcome, hello.Info))
+}
+
+// breakOff ends a request's body when the session is given up: net/http looks at
+// the request's context only between two reads of the body. The function it
+// returns ends the body in any case.
+func (s *session) breakOff(body *io.PipeReader) func() {
+	stop := context.AfterFunc(s.live, func() { body.CloseWithError(context.Cause(s.live)) })
+	return func() {
+		stop()
+		body.Close()
+	}
+}
+
+// why prefers the reason the session was given up for to what followed from it.
+func (s *session) why(err error) error {
+	if cause := context.Cause(s.live); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+// greet reads messages up to the Welcome.
+func (s *session) greet() (wire.Welcome, error) {
+	for {
+		var down wire.Down
+		if err := wire.Read(s.down, &down); err != nil {
+			return wire.Welcome{}, err
+		}
+		if down.Error != nil {
+			return wire.Welcome{}, down.Error
+		}
+		if down.Welcome == nil {
+			continue
+		}
+		welcome := *down.Welcome
+		if welcome.Heartbeat <= 0 || welcome.Timeout <= 0 {
+			return wire.Welcome{}, errors.New("the manager's welcome has no heartbeat")
+		}
+		s.managers.learn(welcome.Managers)
+		if s.config.Welcomed != nil {
+			s.config.Welcomed(welcome)
+		}
+		return welcome, s.apply(down)
+	}
+}
+
+// converse sends and receives until either ends.
+func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.NodeInfo) error {
+	s.timeout = welcome.Timeout
+	s.silence = time.AfterFunc(s.timeout, func() { s.cancel(fmt.Errorf("the manager was silent for %s", s.timeout)) })
+	defer s.silence.Stop()
+	received := make(chan error, 1)
+	go func() { received <- s.receive() }()
+	heartbeat := time.NewTicker(welcome.Heartbeat)
+	defer heartbeat.Stop()
+	look := time.NewTicker(infoInterval)
+	defer look.Stop()
+	for {
+		var up wire.Up
+		select {
+		case err := <-received:
+			return err
+		case <-ctx.Done():
+			return s.leave(received)
+		case <-heartbeat.C:
+		case <-look.C:
+			now := s.config.Info()
+			if api.EqualSpec(now, info) {
+				continue
+			}
+			info, up.Info = now, &now
+		case <-s.config.Node.Ready():
+			if err := sleep(s.live, statusPause); err != nil {
+				continue // received tells why
+			}
+			up.Statuses = s.config.Node.Take()
+		}
+		if err := s.send(up); err != nil {
+			s.cancel(err)
+			<-received
+			return err
+		}
+	}
+}
+
+// leave says goodbye: the process ends on purpose.
+func (s *session) leave(received <-chan error) error {
+	stop := time.AfterFunc(time.Second, func() { s.cancel(context.Canceled) })
+	defer stop.Stop()
+	err := s.send(wire.Up{Statuses: s.config.Node.Take(), Leaving: true})
+	if closer, ok := s.up.(io.Closer); ok {
+		closer.Close() // the manager ends the session by ending its side
+	}
+	<-received
+	return err
+}
+
+func (s *session) send(up wire.Up) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return wire.Write(s.up, up)
+}
+
+// receive takes messages until the manager ends the session.
+func (s *session) receive() error {
+	for {
+		var down wire.Down
+		if err := wire.Read(s.down, &down); err != nil {
+			if errors.Is(err, io.EOF) {
+				return errors.New("the manager ended the session")
+			}
+			return err
+		}
+		s.silence.Reset(s.timeout)
+		if down.Error != nil {
+			return down.Error
+		}
+		if err := s.apply(down); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session) apply(down wire.Down) error {
+	if down.Welcome != nil {
+		s.managers.learn(down.Welcome.Managers)
+		if s.config.Welcomed != nil {
+			s.config.Welcomed(*down.Welcome)
+		}
+	}
+	if open := down.Open; open != nil {
+		s.streams.Go(func() { s.open(*open) })
+	}
+	if err := s.config.Node.Apply(down); err != nil {
+		return fmt.Errorf("act on assignments: %w", err)
+	}
+	if down.Revision == 0 {
+		return nil
+	}
+	return s.send(wire.Up{Applied: down.Revision})
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

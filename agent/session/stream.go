@@ -1,0 +1,76 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire"
+)
+
+// open makes the stream that a manager asked for, and lets the node answer on it.
+func (s *session) open(open wire.Open) {
+	ctx, cancel := context.WithCancel(s.live)
+	defer cancel()
+	body, up := io.Pipe()
+	defer s.breakOff(body)()
+	defer up.Close()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.base+"/v1/streams/"+open.ID, body)
+	if err != nil {
+		s.log.Warn("stream not opened", zap.Error(err))
+		return
+	}
+	response, err := s.transport.RoundTrip(request)
+	if err != nil {
+		s.log.Info("stream not opened", zap.Error(err))
+		return
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		s.log.Info("stream refused", zap.Error(refusal(response)))
+		return
+	}
+	stream := struct {
+		io.Reader
+		io.Writer
+	}{&ending{response.Body, cancel}, up}
+	if err := s.config.Node.Handle(ctx, open, stream); err != nil && ctx.Err() == nil {
+		s.log.Debug("stream ended", zap.Error(err))
+	}
+}
+
+// ending cancels when what it reads has ended in an error: whoever asked is gone.
+type ending struct {
+	io.Reader
+	cancel context.CancelFunc
+}
+
+// Read implements io.Reader.
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		e.cancel()
+	}
+	return n, err
+}
+
+// maxRefusal bounds what is read of an error's text, in bytes.
+const maxRefusal = 64 << 10
+
+// refusal is the error that an answer carries.
+func refusal(response *http.Response) error {
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxRefusal))
+	if err != nil {
+		return fmt.Errorf("the manager answers %s: %w", response.Status, err)
+	}
+	var told api.Error
+	if json.Unmarshal(text, &told) == nil && told.Message != "" {
+		return &told
+	}
+	return fmt.Errorf("the manager answers %s", response.Status)
+}
