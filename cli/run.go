@@ -1,0 +1,109 @@
+// Package cli is orc's command line: it reads flags, asks the API and shows the
+// answers, one command or noun a file. It decides nothing about the cluster and
+// keeps nothing but the contexts of its user.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/orc-project/orc/cli/progress"
+)
+
+// Exit codes.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // 128 + SIGINT, as shells have it
+)
+
+// Streams are what a command reads and writes, and the environment it sees.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Getenv   func(string) string
+}
+
+// Run runs orc with the arguments that follow its name, and returns the exit code:
+// 0, 1 for what failed (one line on Err says why), 2 for wrong usage, or the code
+// of the command that `orc exec` ran. Canceling ctx ends it.
+func Run(ctx context.Context, streams Streams, args []string) int {
+	if streams.Getenv == nil {
+		streams.Getenv = os.Getenv
+	}
+	p := &program{Streams: streams}
+	return p.exitCode(p.run(ctx, args))
+}
+
+// program is one run of the command line.
+type program struct {
+	Streams
+}
+
+func (p *program) run(ctx context.Context, args []string) error {
+	app := p.app()
+	call, err := resolve(app, args)
+	switch {
+	case err != nil:
+		return err
+	case call.help:
+		return writeHelp(p.Out, call)
+	}
+	return app.RunContext(ctx, append([]string{app.Name}, call.args...))
+}
+
+// app is the tree of all commands. It is made anew for each run: the flags in it
+// hold values.
+func (p *program) app() *cli.App {
+	return &cli.App{
+		Name:  "orc",
+		Usage: "a cluster of Linux hosts that runs containers",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "host", Aliases: []string{"H"}, EnvVars: []string{"ORC_HOST"}, Usage: "the manager to ask, `unix:///PATH or https://HOST:6720`"},
+			&cli.StringFlag{Name: "context", Aliases: []string{"c"}, EnvVars: []string{"ORC_CONTEXT"}, Usage: "the `CONTEXT` to use, instead of the current one"},
+		},
+		Commands:                  p.commands(),
+		Reader:                    p.In,
+		Writer:                    p.Out,
+		ErrWriter:                 p.Err,
+		HideHelp:                  true,
+		HideVersion:               true,
+		DisableSliceFlagSeparator: true,
+		ExitErrHandler:            func(*cli.Context, error) {}, // urfave's own ends the process
+	}
+}
+
+// exitCode tells the user what went wrong, on one line.
+func (p *program) exitCode(err error) int {
+	var usage *usageError
+	var coded cli.ExitCoder
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, progress.ErrInterrupted), errors.Is(err, context.Canceled):
+		if text := err.Error(); text != context.Canceled.Error() {
+			p.complain(text)
+		}
+		return exitInterrupted
+	case errors.As(err, &usage):
+		p.complain(usage.Error())
+		return exitUsage
+	case errors.As(err, &coded):
+		if text := coded.Error(); text != "" {
+			p.complain(text)
+		}
+		return coded.ExitCode()
+	}
+	p.complain(err.Error())
+	return exitFailed
+}
+
+func (p *program) complain(text string) {
+	fmt.Fprintln(p.Err, "orc: "+strings.Join(strings.Fields(text), " "))
+}
