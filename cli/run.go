@@ -28,6 +28,8 @@ type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Getenv   func(string) string
+	// Parts are the versions of what the binary carries, for `orc version`.
+	Parts map[string]string
 }
 
 // Run runs orc with the arguments that follow its name, and returns the exit code:
@@ -47,6 +49,9 @@ type program struct {
 }
 
 func (p *program) run(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == "__complete" {
+		return p.complete(args[1:])
+	}
 	app := p.app()
 	call, err := resolve(app, args)
 	switch {
@@ -104,6 +109,11 @@ func (p *program) exitCode(err error) int {
 	return exitFailed
 }
 
+// complain prints an error, which is one line but for a file with many mistakes.
 func (p *program) complain(text string) {
-	fmt.Fprintln(p.Err, "orc: "+strings.Join(strings.Fields(text), " "))
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			fmt.Fprintln(p.Err, "orc: "+line)
+		}
+	}
 }

@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// scripts make shells ask `orc __complete WORDS…`, whose last word is the one
+// that is being typed.
+var scripts = map[string]string{
+	"bash": `_orc() {
+  local IFS=$'\n'
+  COMPREPLY=($(orc __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+  [[ ${#COMPREPLY[@]} -eq 0 ]] && compopt -o default
+}
+complete -F _orc orc
+`,
+	"zsh": `#compdef orc
+_orc() {
+  local -a found
+  found=("${(@f)$(orc __complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  if [[ -n "${found[1]}" ]]; then compadd -- "${found[@]}"; else _files; fi
+}
+compdef _orc orc
+`,
+	"fish": `function __orc_complete
+  set -l words (commandline -opc) (commandline -ct)
+  orc __complete $words[2..-1] 2>/dev/null
+end
+complete -c orc -a '(__orc_complete)'
+`,
+}
+
+func (p *program) completion() *cli.Command {
+	return &cli.Command{
+		Name: "completion", Usage: "Print the completion script of a shell", ArgsUsage: "bash|zsh|fish",
+		Description: examples("source <(orc completion bash)", "orc completion zsh >~/.zfunc/_orc", "orc completion fish | source"),
+		Action: func(c *cli.Context) error {
+			if err := argCount(c, 1, 1); err != nil {
+				return err
+			}
+			script, known := scripts[c.Args().First()]
+			if !known {
+				return usagef("orc completion: %q: want %s", c.Args().First(), strings.Join(slices.Sorted(maps.Keys(scripts)), ", "))
+			}
+			_, err := fmt.Fprint(p.Out, script)
+			return err
+		},
+	}
+}
+
+// complete prints what the last word could become.
+func (p *program) complete(words []string) error {
+	for _, word := range completions(p.app(), words) {
+		if _, err := fmt.Fprintln(p.Out, word); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func completions(app *cli.App, words []string) []string {
+	flags, commands := app.Flags, app.Commands
+	typed := ""
+	if len(words) > 0 {
+		typed, words = words[len(words)-1], words[:len(words)-1]
+	}
+	for i := 0; i < len(words); i++ {
+		word := words[i]
+		if strings.HasPrefix(word, "-") {
+			flag := findFlag(flags, strings.TrimLeft(word, "-"))
+			if flag != nil && !isBool(flag) && !strings.Contains(word, "=") {
+				if i == len(words)-1 {
+					return nil // its value, which nobody knows
+				}
+				i++
+			}
+			continue
+		}
+		if next := find(commands, word); next != nil {
+			flags, commands = next.Flags, next.Subcommands
+		}
+	}
+	var candidates []string
+	if strings.HasPrefix(typed, "-") {
+		for _, flag := range flags {
+			if visible, can := flag.(cli.VisibleFlag); !can || visible.IsVisible() {
+				candidates = append(candidates, "--"+flag.Names()[0])
+			}
+		}
+		candidates = append(candidates, "--help")
+	} else {
+		for _, command := range commands {
+			if !command.Hidden {
+				candidates = append(candidates, command.Name)
+			}
+		}
+	}
+	slices.Sort(candidates)
+	return slices.DeleteFunc(candidates, func(word string) bool { return !strings.HasPrefix(word, typed) })
+}

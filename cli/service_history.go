@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/client"
+	"github.com/orc-project/orc/cli/output"
+)
+
+func (p *program) serviceHistory() *cli.Command {
+	return &cli.Command{
+		Name: "history", Usage: "List the revisions of a service", ArgsUsage: "SERVICE",
+		Description: examples("orc service history web", "orc service history --no-trunc web"),
+		Flags:       listFlags(),
+		Action: p.with(func(c *cli.Context, cl *client.Client) error {
+			if err := argCount(c, 1, 1); err != nil {
+				return err
+			}
+			revisions, err := cl.ServiceRevisions(c.Context, c.Args().First())
+			if err != nil {
+				return err
+			}
+			return revisionListing(time.Now(), true).show(p, c, revisions)
+		}),
+	}
+}
+
+// revisionListing lists revisions of a service or, without image, of an app.
+func revisionListing(now time.Time, image bool) listing[api.RevisionView] {
+	changes := func(r api.RevisionView) string { return strings.Join(r.Changes, "; ") }
+	columns := []output.Column[api.RevisionView]{
+		{Name: "Revision", Header: "REVISION", Value: func(r api.RevisionView) string { return strconv.Itoa(r.Number) + mark(r.Current) }},
+		{Name: "Created", Header: "CREATED", Value: func(r api.RevisionView) string { return output.Ago(now, r.Created) }},
+		{Name: "Changes", Header: "CHANGES", Value: func(r api.RevisionView) string { return output.Cut(changes(r), 80) }, Full: changes, Shrink: true},
+	}
+	if image {
+		columns = append(columns[:2:2], append([]output.Column[api.RevisionView]{
+			{Name: "Image", Header: "IMAGE", Value: func(r api.RevisionView) string { return r.Image }, Shrink: true},
+		}, columns[2])...)
+	}
+	return listing[api.RevisionView]{
+		List: output.List[api.RevisionView]{ID: func(r api.RevisionView) string { return strconv.Itoa(r.Number) }, Columns: columns},
+		filters: filters[api.RevisionView]{
+			"revision": func(r api.RevisionView, v string) bool { return strconv.Itoa(r.Number) == v },
+		},
+	}
+}
+
+func mark(current bool) string {
+	if current {
+		return " *"
+	}
+	return ""
+}
+
+func (p *program) serviceDiff() *cli.Command {
+	return &cli.Command{
+		Name: "diff", Usage: "Show what differs between two revisions of a service", ArgsUsage: "SERVICE [FROM [TO]]",
+		Description: examples("orc service diff web", "orc service diff web 3", "orc service diff web 2 4") +
+			"\n\nWithout numbers: from the previous revision to the current one.",
+		Action: p.with(func(c *cli.Context, cl *client.Client) error {
+			if err := argCount(c, 1, 3); err != nil {
+				return err
+			}
+			service, err := cl.Service(c.Context, c.Args().First())
+			if err != nil {
+				return err
+			}
+			from, to := service.Previous, service.Current
+			for i, number := range []*int{&from, &to} {
+				if text := c.Args().Get(i + 1); text != "" {
+					if *number, err = strconv.Atoi(text); err != nil {
+						return usagef("%q: want a revision's number", text)
+					}
+				}
+			}
+			return p.diff(c, cl, service, from, to)
+		}),
+	}
+}
+
+func (p *program) diff(c *cli.Context, cl *client.Client, service api.ServiceView, from, to int) error {
+	if from == 0 {
+		return api.NotFoundf("service %s has no previous revision", service.Name)
+	}
+	revisions, err := cl.ServiceRevisions(c.Context, service.ID)
+	if err != nil {
+		return err
+	}
+	specs := make(map[int]*api.ServiceSpec)
+	for _, revision := range revisions {
+		specs[revision.Number] = revision.Service
+	}
+	for _, number := range []int{from, to} {
+		if specs[number] == nil {
+			return api.NotFoundf("service %s has no revision %d: `orc service history %s` lists them", service.Name, number, service.Name)
+		}
+	}
+	for _, line := range api.DiffSpec(specs[from], specs[to]) {
+		if _, err := fmt.Fprintln(p.Out, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
