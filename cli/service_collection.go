@@ -6,8 +6,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/cli/spec"
 )
