@@ -5,7 +5,8 @@ import "github.com/urfave/cli/v2"
 // commands are all of orc's, in the order of its help.
 func (p *program) commands() []*cli.Command {
 	return []*cli.Command{
-		p.service(), p.node(),
+		p.server(), p.agent(),
+		p.apps(), p.service(), p.node(),
 		p.ps(), p.rm(), p.logs(), p.exec(), p.stats(), p.events(),
 		p.token(), p.image(), p.network(), p.volume(), p.secret(), p.config(),
 		p.context(), p.version(), p.completion(),

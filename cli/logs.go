@@ -35,11 +35,7 @@ func (p *program) logs() *cli.Command {
 		Description: examples("orc logs -f web", "orc logs --tail 20 web.1", "orc logs --since 10m 4e0b5d1f3a2c"),
 		Flags:       logFlags(),
 		Action: p.with(func(c *cli.Context, cl *client.Client) error {
-			query, err := p.logTarget(c, cl)
-			if err != nil {
-				return err
-			}
-			return p.printLogs(c, cl, query)
+			return p.printLogs(c, cl, p.logTarget)
 		}),
 	}
 }
@@ -50,11 +46,7 @@ func (p *program) serviceLogs() *cli.Command {
 		Description: examples("orc service logs --since 10s timecheck", "orc service logs -f --timestamps web", "orc service logs --tail 20 web.1"),
 		Flags:       logFlags(),
 		Action: p.with(func(c *cli.Context, cl *client.Client) error {
-			query, err := p.logTarget(c, cl)
-			if err != nil {
-				return err
-			}
-			return p.printLogs(c, cl, query)
+			return p.printLogs(c, cl, p.logTarget)
 		}),
 	}
 }
@@ -62,9 +54,6 @@ func (p *program) serviceLogs() *cli.Command {
 // logTarget finds out what kind of thing the argument names: a service, else a
 // task, else a container.
 func (p *program) logTarget(c *cli.Context, cl *client.Client) (client.LogsQuery, error) {
-	if err := argCount(c, 1, 1); err != nil {
-		return client.LogsQuery{}, err
-	}
 	ref := c.Args().First()
 	service, err := cl.Service(c.Context, ref)
 	if err == nil {
@@ -82,18 +71,20 @@ func (p *program) logTarget(c *cli.Context, cl *client.Client) (client.LogsQuery
 	return client.LogsQuery{}, api.NotFoundf("no service, task or container %s", ref)
 }
 
-func (p *program) printLogs(c *cli.Context, cl *client.Client, query client.LogsQuery) (err error) {
-	now := time.Now()
-	query.Follow = c.Bool("follow")
-	if query.Since, err = instant("--since", c.String("since"), now); err != nil {
+// printLogs shows the lines of what target finds the argument to name.
+func (p *program) printLogs(c *cli.Context, cl *client.Client, target func(*cli.Context, *client.Client) (client.LogsQuery, error)) error {
+	if err := argCount(c, 1, 1); err != nil {
 		return err
 	}
-	if query.Until, err = instant("--until", c.String("until"), now); err != nil {
+	wanted, err := logQuery(c, time.Now())
+	if err != nil {
 		return err
 	}
-	if query.Tail, err = tail(c.String("tail")); err != nil {
+	query, err := target(c, cl)
+	if err != nil {
 		return err
 	}
+	query.Follow, query.Since, query.Until, query.Tail = wanted.Follow, wanted.Since, wanted.Until, wanted.Tail
 	printer := logPrinter{
 		out: p.Out, err: p.Err, color: p.printer(), times: c.Bool("timestamps"),
 		prefix: !c.Bool("raw") && query.Container == "" && query.Task == "",
@@ -108,6 +99,18 @@ func (p *program) printLogs(c *cli.Context, cl *client.Client, query client.Logs
 		}
 	}
 	return nil
+}
+
+func logQuery(c *cli.Context, now time.Time) (query client.LogsQuery, err error) {
+	query.Follow = c.Bool("follow")
+	if query.Since, err = instant("--since", c.String("since"), now); err != nil {
+		return query, err
+	}
+	if query.Until, err = instant("--until", c.String("until"), now); err != nil {
+		return query, err
+	}
+	query.Tail, err = tail(c.String("tail"))
+	return query, err
 }
 
 func tail(text string) (int, error) {

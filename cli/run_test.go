@@ -1,0 +1,88 @@
+package cli_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/cli"
+)
+
+// orc runs a command line in a directory of its own without a manager.
+func orc(t *testing.T, args ...string) (code int, out, errors string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	home := t.TempDir()
+	code = cli.Run(t.Context(), cli.Streams{In: strings.NewReader(""), Out: &stdout, Err: &stderr, Getenv: func(name string) string {
+		return map[string]string{"ORC_CONFIG_DIR": home, "ORC_DATA_DIR": home}[name]
+	}}, args)
+	return code, stdout.String(), stderr.String()
+}
+
+func TestWrongUsageIsOneLineAndExitCode2(t *testing.T) {
+	for line, want := range map[string]string{
+		"servce ls":                             `orc: orc: there is no command "servce"; did you mean service? see ` + "`orc --help`\n",
+		"service lss":                           `did you mean ls?`,
+		"service ls --formt json":               "there is no flag --formt; did you mean --format? see `orc service ls --help`",
+		"service ls -z":                         "there is no flag -z",
+		"service rm":                            "orc service rm: SERVICE… is missing; see `orc service rm --help`",
+		"service ls web":                        `it takes no argument, and "web" is given`,
+		"service ls --format":                   "--format needs a value",
+		"service create --replicas x image":     `--replicas "x": want a number`,
+		"service create --update-delay 5 image": `--update-delay "5": want a time such as 10s or 1m30s`,
+		"service create --tty=maybe image":      `--tty "maybe": want true or false`,
+		"service scale web":                     `"web": want SERVICE=REPLICAS`,
+		"service scale a=1 a=2":                 "a is named twice",
+		"token boss":                            `"boss": want worker or manager`,
+		"node update --availability gone n1":    "want active, pause or drain",
+		"completion tcsh":                       "want bash, fish, zsh",
+		"events --filter colour=red":            `--filter "colour=red": want KEY=VALUE with one of action, `,
+		"service logs --tail some web":          `--tail "some": want a number of lines, or all`,
+		"logs --since tomorrow web":             `--since "tomorrow": want a time`,
+	} {
+		code, out, errors := orc(t, strings.Fields(line)...)
+		require.Contains(t, errors, want, line)
+		require.Equal(t, 2, code, line)
+		require.Empty(t, out, line)
+		require.Equal(t, 1, strings.Count(errors, "\n"), line)
+	}
+}
+
+func TestWithoutAManagerOneLineSaysSo(t *testing.T) {
+	code, _, errors := orc(t, "service", "ls")
+	require.Equal(t, 1, code)
+	require.Contains(t, errors, "no orc manager runs here")
+	require.Equal(t, 1, strings.Count(errors, "\n"))
+}
+
+func TestVersionNeedsNoManager(t *testing.T) {
+	code, out, _ := orc(t, "version")
+	require.Zero(t, code)
+	require.Contains(t, out, "Client: orc ")
+	require.Contains(t, out, "Manager: no orc manager runs here")
+}
+
+func TestCompletionKnowsCommandsAndFlags(t *testing.T) {
+	for line, want := range map[string]string{
+		"s":                         "secret\nserver\nservice\nstats\n",
+		"service s":                 "scale\n",
+		"service create --update-o": "--update-order\n",
+		"--host x service ro":       "rollback\n",
+	} {
+		code, out, _ := orc(t, append([]string{"__complete"}, strings.Fields(line)...)...)
+		require.Zero(t, code)
+		require.Equal(t, want, out, line)
+	}
+}
+
+// BenchmarkStart is what every command pays before it asks a manager.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		var out bytes.Buffer
+		if cli.Run(b.Context(), cli.Streams{In: &out, Out: &out, Err: &out}, []string{"version", "--client"}) != 0 {
+			b.Fatal(out.String())
+		}
+	}
+}
