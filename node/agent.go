@@ -28,7 +28,9 @@ func (n *process) serveAgent(ctx context.Context) error {
 		return err
 	}
 	defer rt.Close()
-	engine, err := engineOf(ctx, rt)
+	asking, cancel := context.WithTimeout(ctx, infoTimeout)
+	defer cancel()
+	engine, err := rt.Version(asking)
 	if err != nil {
 		return fmt.Errorf("ask containerd at %s: %w", address, err)
 	}
