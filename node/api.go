@@ -3,12 +3,13 @@ package node
 import (
 	"net/http"
 
-	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/rest"
 	"github.com/orc-project/orc/server/session"
 )
 
-func (n *process) api(*session.Dispatcher) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		session.Refuse(w, api.NotFoundf("%s %s: no such thing in the API", r.Method, r.URL.Path))
+// api answers users.
+func (n *process) api(dispatcher *session.Dispatcher) http.Handler {
+	return rest.New(rest.Config{
+		Store: n.database.store, Dispatcher: dispatcher, Node: n.identity.ID, Log: n.log,
 	})
 }

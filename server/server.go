@@ -31,7 +31,8 @@ type Config struct {
 	// TCP and Unix are open listeners (see Listen, ListenUnix), which the Server
 	// closes.
 	TCP, Unix net.Listener
-	// API answers what is not the nodes' own.
+	// API answers what is not the nodes' own. When it has a Run method, that runs
+	// as long as the server does.
 	API func(*session.Dispatcher) http.Handler
 	// Planner makes the scheduler's working memory.
 	Planner func(*store.Snapshot) Planner
@@ -63,7 +64,11 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error {
 		return (&leader{store: s.config.Store, id: s.config.Node, planner: s.config.Planner, log: s.log.Named("leader")}).run(ctx)
 	})
-	handler := s.handler()
+	answers := s.config.API(s.dispatcher)
+	if runner, ok := answers.(interface{ Run(context.Context) error }); ok {
+		group.Go(func() error { return runner.Run(ctx) })
+	}
+	handler := s.handler(answers)
 	group.Go(func() error { return serve(ctx, remote(handler, s.config.Credentials, s.log), s.config.TCP, true) })
 	group.Go(func() error { return serve(ctx, local(handler, s.log), s.config.Unix, false) })
 	if err := group.Wait(); !errors.Is(err, context.Canceled) {
@@ -73,10 +78,10 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // handler mounts the rooms behind authentication.
-func (s *Server) handler() http.Handler {
+func (s *Server) handler(answers http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/session", s.dispatcher.ServeSession)
 	mux.HandleFunc("POST /v1/streams/{id}", s.dispatcher.ServeStream)
-	mux.Handle("/", s.config.API(s.dispatcher))
+	mux.Handle("/", answers)
 	return s.authenticate(limitStrangers(mux))
 }

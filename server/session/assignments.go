@@ -129,7 +129,7 @@ func (a *assignments) needFiles(out *output, container api.ContainerSpec) []stri
 		}
 	}
 	for _, ref := range container.Secrets {
-		secret := store.Get[api.Secret](out.snapshot, ref.ID)
+		secret := versionOf[api.Secret](out.snapshot, ref)
 		if found := secret != nil && secret.Current == ref.Version; found {
 			send(ref, secret.Spec.Data, true)
 		} else {
@@ -137,7 +137,7 @@ func (a *assignments) needFiles(out *output, container api.ContainerSpec) []stri
 		}
 	}
 	for _, ref := range container.Configs {
-		config := store.Get[api.Config](out.snapshot, ref.ID)
+		config := versionOf[api.Config](out.snapshot, ref)
 		if found := config != nil && config.Current == ref.Version; found {
 			send(ref, config.Spec.Data, true)
 		} else {
@@ -145,6 +145,18 @@ func (a *assignments) needFiles(out *output, container api.ContainerSpec) []stri
 		}
 	}
 	return ids
+}
+
+// versionOf finds the version that a reference is to: an older one that is still
+// needed is kept under an ID of its own.
+func versionOf[T any, P interface {
+	*T
+	api.Object
+}](snapshot *store.Snapshot, ref api.FileReference) *T {
+	if old := store.Get[T, P](snapshot, wire.FileID(ref)); old != nil {
+		return old
+	}
+	return store.Get[T, P](snapshot, ref.ID)
 }
 
 // forget drops a task, and its spec and files with the last task that used them,

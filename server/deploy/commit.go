@@ -1,0 +1,69 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/store"
+)
+
+// tries is how often a draft is made anew because something that it builds on
+// changed meanwhile. Each try begins from what was written by then.
+const tries = 20
+
+// Commit drafts on a view that has all that was acknowledged before the call,
+// commits, and returns the draft with a view that has the result. When something
+// changed meanwhile it drafts anew: the user's intent still holds. An error of
+// decide ends it, and nothing is written.
+func Commit(ctx context.Context, s store.Store, decide func(*Draft) error) (*Draft, *store.Snapshot, error) {
+	for range tries {
+		snapshot, err := Newest(ctx, s)
+		if err != nil {
+			return nil, nil, err
+		}
+		draft := NewDraft(snapshot, time.Now(), api.NewID)
+		if err := decide(draft); err != nil {
+			return nil, nil, err
+		}
+		if !draft.Changed() {
+			return draft, snapshot, nil
+		}
+		revision, err := s.Commit(ctx, draft.Tx())
+		if err == nil {
+			if snapshot, err = s.WaitFor(ctx, revision); err == nil {
+				return draft, snapshot, nil
+			}
+		}
+		// A name that is taken is taken by something newer than the view: the next
+		// draft says by what.
+		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNameTaken) {
+			return nil, nil, explain(err)
+		}
+	}
+	return nil, nil, api.Conflictf("others changed the same things %d times meanwhile: try again", tries)
+}
+
+// Newest is a view that has all that was acknowledged before the call, through
+// whichever manager.
+func Newest(ctx context.Context, s store.Store) (*store.Snapshot, error) {
+	revision, err := s.Linearized(ctx)
+	if err != nil {
+		return nil, explain(err)
+	}
+	snapshot, err := s.WaitFor(ctx, revision)
+	return snapshot, explain(err)
+}
+
+func explain(err error) error {
+	switch {
+	case errors.Is(err, store.ErrTooLarge):
+		return api.Errorf(api.CodeTooLarge, "this is too much for one transaction: %w; deploy it in parts", err)
+	case errors.Is(err, store.ErrUnavailable):
+		return api.Errorf(api.CodeUnavailable, "the managers cannot write now: %w; try again, and see `orc node ls`", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return api.Errorf(api.CodeUnavailable, "the managers did not answer in time: try again, and see `orc node ls`")
+	}
+	return err
+}

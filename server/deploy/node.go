@@ -1,0 +1,111 @@
+package deploy
+
+import (
+	"maps"
+	"math"
+	"regexp"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/store"
+)
+
+var labelName = regexp.MustCompile(`^[a-zA-Z0-9](?:[-_./a-zA-Z0-9]*[a-zA-Z0-9])?$`)
+
+// UpdateNode drafts what an operator changes of a node.
+func (d *Draft) UpdateNode(node *api.Node, update api.NodeUpdate) error {
+	after := *node
+	after.Labels = maps.Clone(node.Labels)
+	if update.Name != nil {
+		if err := api.ValidateName("node", *update.Name); err != nil {
+			return err
+		}
+		after.Name = *update.Name
+	}
+	if update.Role != nil && *update.Role != node.Role {
+		return api.Invalidf("node %s is a %s: this version cannot change the role of a node; remove it, and join it again with the other token", node.Name, node.Role)
+	}
+	if update.Availability != nil {
+		switch *update.Availability {
+		case api.AvailabilityActive, api.AvailabilityPause, api.AvailabilityDrain:
+			after.Availability = *update.Availability
+		default:
+			return api.Invalidf("availability %q: use active, pause or drain", *update.Availability)
+		}
+	}
+	for _, label := range update.LabelsRemove {
+		if _, found := after.Labels[label]; !found {
+			return api.NotFoundf("node %s has no label %s", node.Name, label)
+		}
+		delete(after.Labels, label)
+	}
+	if after.Labels == nil && len(update.LabelsAdd) > 0 {
+		after.Labels = make(map[string]string)
+	}
+	maps.Copy(after.Labels, update.LabelsAdd)
+	if err := validateLabels(update.LabelsAdd); err != nil {
+		return err
+	}
+	if !api.EqualSpec(node, &after) {
+		d.update(node, &after)
+	}
+	return nil
+}
+
+func validateLabels(labels map[string]string) error {
+	for name := range labels {
+		if !labelName.MatchString(name) {
+			return api.Invalidf("node label %q: use letters, digits, '-', '_', '.' and '/', with a letter or digit at both ends", name)
+		}
+	}
+	return nil
+}
+
+// RemoveNode drafts a node's end. Its tasks are the leader's to replace.
+func (d *Draft) RemoveNode(node *api.Node, force bool) error {
+	status := store.Get[api.NodeStatus](d.snapshot, node.ID)
+	switch {
+	case node.Role == api.RoleManager:
+		return api.Conflictf("node %s is a manager: this version removes workers only", node.Name)
+	case status != nil && status.State == api.NodeReady && !force:
+		return api.Conflictf("node %s is up: drain it (`orc node update --availability drain %s`) and stop orc on it first, or use --force", node.Name, node.Name)
+	}
+	d.remove(node)
+	if status != nil {
+		d.remove(status)
+	}
+	return nil
+}
+
+// AddNode drafts a new node; Number and the times are given here.
+func (d *Draft) AddNode(node *api.Node, cluster *api.Cluster) error {
+	if err := api.ValidateName("node", node.Name); err != nil {
+		return err
+	}
+	if err := validateLabels(node.Labels); err != nil {
+		return err
+	}
+	number, err := d.freeNumber(cluster.LastNumber)
+	if err != nil {
+		return err
+	}
+	node.ID, node.Number, node.Availability = d.newID(), number, api.AvailabilityActive
+	d.create(node)
+	after := *cluster
+	after.LastNumber = number
+	d.update(cluster, &after)
+	return nil
+}
+
+// freeNumber is the next number that no node has, beginning again after the last.
+func (d *Draft) freeNumber(last uint16) (uint16, error) {
+	taken := make(map[uint16]bool)
+	for node := range store.All[api.Node](d.snapshot) {
+		taken[node.Number] = true
+	}
+	for range math.MaxUint16 {
+		if last++; last != 0 && !taken[last] {
+			return last, nil
+		}
+	}
+	return 0, api.Conflictf("the cluster is full: it has %d nodes", len(taken))
+}

@@ -1,0 +1,78 @@
+package deploy
+
+import (
+	"slices"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/store"
+)
+
+// resolve turns the names in a spec into the IDs and versions of what they are
+// names of. It changes the spec, but nothing that the spec shares with others.
+func (d *Draft) resolve(spec *api.ServiceSpec) error {
+	spec.Networks = slices.Clone(spec.Networks)
+	for i := range spec.Networks {
+		name := spec.Networks[i].Network
+		network := d.network(name)
+		if network == nil {
+			return api.NotFoundf("service %s: there is no network %s: `orc network create %s` makes one", spec.Name, name, name)
+		}
+		d.require(network)
+		spec.Networks[i].Network = network.ID
+	}
+	var err error
+	if spec.Container.Secrets, err = d.resolveFiles(spec.Name, api.KindSecret, spec.Container.Secrets); err != nil {
+		return err
+	}
+	spec.Container.Configs, err = d.resolveFiles(spec.Name, api.KindConfig, spec.Container.Configs)
+	return err
+}
+
+func (d *Draft) resolveFiles(service string, kind api.Kind, references []api.FileReference) ([]api.FileReference, error) {
+	references = slices.Clone(references)
+	for i := range references {
+		name := references[i].Source
+		f := d.file(kind, name)
+		if f == nil {
+			return nil, api.NotFoundf("service %s: there is no %s %s: `orc %s create %s FILE` makes one", service, kind, name, kind, name)
+		}
+		d.require(f.object())
+		references[i].Source, references[i].ID, references[i].Version = f.Name, f.ID, f.Current
+	}
+	return references, nil
+}
+
+// network finds a network by name or ID as this draft leaves it.
+func (d *Draft) network(name string) *api.Network {
+	for _, key := range d.order {
+		if network, ok := d.puts[key].after.(*api.Network); ok && (network.Name == name || network.ID == name) {
+			return network
+		}
+	}
+	network := store.First[api.Network](d.snapshot, store.ByName, name)
+	if network == nil {
+		network = store.Get[api.Network](d.snapshot, name)
+	}
+	if network == nil {
+		return nil
+	}
+	if _, here := drafted[*api.Network](d, network.ID); here {
+		return nil // removed, or it has another name now
+	}
+	return network
+}
+
+// Readable is a spec as people wrote it: networks by their names.
+func Readable(snapshot *store.Snapshot, spec api.ServiceSpec) api.ServiceSpec {
+	return (&Draft{snapshot: snapshot}).readable(spec)
+}
+
+func (d *Draft) readable(spec api.ServiceSpec) api.ServiceSpec {
+	spec.Networks = slices.Clone(spec.Networks)
+	for i, attachment := range spec.Networks {
+		if network := d.network(attachment.Network); network != nil {
+			spec.Networks[i].Network = network.Name
+		}
+	}
+	return spec
+}
