@@ -15,7 +15,7 @@ RUNC_PKG       := github.com/opencontainers/runc
 CONTAINERD_TAGS := no_btrfs no_devmapper no_zfs no_cri no_tracing
 RUNC_TAGS       := seccomp netgo osusergo
 
-.PHONY: all build bundle test lint bench demo clean seccomp
+.PHONY: all build images bundle test lint bench demo clean seccomp
 
 all: build
 
@@ -60,10 +60,18 @@ seccomp:
 	    echo "make: runc needs libseccomp's headers: install the package libseccomp-dev (Debian, Ubuntu) or libseccomp-static and libseccomp-devel (Fedora)" >&2; exit 1; \
 	  fi; }
 
+# The demo images, of the programs in testdata/apps.
+images: build/images/.made
+
+build/images/.made: go.mod $(shell find testdata/apps -name '*.go')
+	go run ./testdata/apps/pack -o build/images
+	@touch $@
+
 # Everything, with the real runtime and real clusters of bin/orc; needs root, and
 # without it says what it left out.
-test: build
-	ORC_BINARY=$(CURDIR)/bin/orc go test -tags bundle -timeout 30m ./...
+# One package after the other: the clusters need the cores for themselves.
+test: build images
+	ORC_BINARY=$(CURDIR)/bin/orc ORC_IMAGES=$(CURDIR)/build/images go test -count=1 -p 1 -tags bundle -timeout 30m ./...
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
@@ -71,11 +79,11 @@ lint:
 	go vet ./...
 	go tool staticcheck ./...
 
-bench: build
-	ORC_BINARY=$(CURDIR)/bin/orc go test -tags bundle -timeout 30m -run '^$$' -bench . ./...
+bench: build images
+	ORC_BINARY=$(CURDIR)/bin/orc ORC_IMAGES=$(CURDIR)/build/images go test -p 1 -tags bundle -timeout 30m -run '^$$' -bench . ./...
 
-demo: build
-	ORC_BINARY=$(CURDIR)/bin/orc testdata/demo.sh
+demo: build images
+	lab/demo.sh
 
 clean:
 	rm -rf bin build $(EMBEDDED)

@@ -9,6 +9,6 @@ func (p *program) commands() []*cli.Command {
 		p.apps(), p.service(), p.node(),
 		p.ps(), p.rm(), p.logs(), p.exec(), p.stats(), p.events(),
 		p.token(), p.image(), p.network(), p.volume(), p.secret(), p.config(),
-		p.context(), p.version(), p.completion(),
+		p.context(), p.lab(), p.version(), p.completion(),
 	}
 }

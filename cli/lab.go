@@ -1,45 +1,42 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"os/signal"
+	"os/exec"
+	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/orc-project/orc/cli/output"
 	"github.com/orc-project/orc/lab"
 )
 
 // labUpTimeout is how long `orc lab up` waits for its nodes.
 const labUpTimeout = 5 * time.Minute
 
-func labCommand() *cli.Command {
+func (p *program) lab() *cli.Command {
 	return &cli.Command{
-		Name:  "lab",
-		Usage: "Run a real cluster on this host, a network namespace per node",
+		Name: "lab", Usage: "Run a real cluster on this host, a network namespace per node",
 		Description: `A lab is for trying orc out and for breaking it on purpose. Every node has a
 network, an orc process, a data directory and a containerd of its own.
 
-   orc lab up --managers 1 --agents 2
-   orc lab exec n1 -- orc node ls
-   orc lab kill n3
-   orc lab down`,
+` + examples("orc lab up --managers 1 --agents 2", "orc lab exec n1 -- orc node ls", "orc lab kill n3", "orc lab down"),
 		Subcommands: []*cli.Command{
-			labUp(), labLs(), labExec(),
-			labNode("stop", "End a node's orc process by SIGTERM; its containers go on", (*lab.Node).Stop),
-			labNode("crash", "End a node's orc process by SIGKILL; its containers go on", (*lab.Node).KillProcess),
-			labNode("kill", "Cut a node's power: everything on it ends at once", (*lab.Node).Kill),
-			labNode("start", "Start a node that was stopped, crashed or killed", (*lab.Node).Start),
-			labNode("pause", "Freeze every process of a node", plainly((*lab.Node).Pause)),
-			labNode("resume", "Let a paused node go on", plainly((*lab.Node).Resume)),
-			labNode("cut", "Pull a node's network cable", plainly((*lab.Node).Cut)),
-			labNode("heal", "Put a node's network cable back", plainly((*lab.Node).Heal)),
-			labDown(),
+			p.labUp(), p.labLs(), p.labExec(),
+			p.labNode("stop", "End a node's orc process by SIGTERM; its containers go on", (*lab.Node).Stop),
+			p.labNode("crash", "End a node's orc process by SIGKILL; its containers go on", (*lab.Node).KillProcess),
+			p.labNode("kill", "Cut a node's power: everything on it ends at once", (*lab.Node).Kill),
+			p.labNode("start", "Start a node that was stopped, crashed or killed", (*lab.Node).Start),
+			p.labNode("pause", "Freeze every process of a node", plainly((*lab.Node).Pause)),
+			p.labNode("resume", "Let a paused node go on", plainly((*lab.Node).Resume)),
+			p.labNode("cut", "Pull a node's network cable", plainly((*lab.Node).Cut)),
+			p.labNode("heal", "Put a node's network cable back", plainly((*lab.Node).Heal)),
+			p.labDown(),
 		},
 	}
 }
@@ -47,56 +44,68 @@ network, an orc process, a data directory and a containerd of its own.
 func labFlags(more ...cli.Flag) []cli.Flag {
 	return append(more,
 		&cli.StringFlag{Name: "name", Value: "lab", Usage: "the lab's `NAME`", EnvVars: []string{"ORC_LAB"}},
-		&cli.StringFlag{Name: "dir", Value: lab.DefaultDir, Usage: "`DIRECTORY` of all labs", EnvVars: []string{"ORC_LAB_DIR"}},
+		&cli.StringFlag{Name: "dir", Value: lab.DefaultDir, Usage: "the `DIRECTORY` of all labs", EnvVars: []string{"ORC_LAB_DIR"}},
 	)
 }
 
-func openLab(c *cli.Context) (*lab.Lab, error) { return lab.Open(c.String("dir"), c.String("name")) }
+func openLab(c *cli.Context) (*lab.Lab, error) {
+	l, err := lab.Open(c.String("dir"), c.String("name"))
+	if !errors.Is(err, lab.ErrNoLab) {
+		return l, err
+	}
+	names, listErr := lab.Names(c.String("dir"))
+	if listErr == nil && len(names) > 0 {
+		return nil, fmt.Errorf("no lab is named %s; there are: %s (say --name)", c.String("name"), strings.Join(names, ", "))
+	}
+	return nil, err
+}
 
-func labUp() *cli.Command {
+func (p *program) labUp() *cli.Command {
 	return &cli.Command{
-		Name:  "up",
-		Usage: "Make a lab and wait until its nodes are ready",
-		Description: `   orc lab up
-   orc lab up --name big --managers 3 --agents 5 --subnet 10.99.0.0/24`,
+		Name: "up", Usage: "Make a lab and wait until its nodes are ready",
+		Description: examples("orc lab up", "orc lab up --name big --managers 1 --agents 5 --subnet 10.99.0.0/24"),
 		Flags: labFlags(
 			&cli.IntFlag{Name: "managers", Value: 1, Usage: "how many `NODES` are managers"},
 			&cli.IntFlag{Name: "agents", Value: 2, Usage: "how many `NODES` are workers"},
-			&cli.StringFlag{Name: "subnet", Usage: "the nodes' addresses, an IPv4 /24 (default: a free one)"},
+			&cli.StringFlag{Name: "subnet", Usage: "the nodes' addresses, an IPv4 `/24` (default: a free one)"},
 		),
 		Action: func(c *cli.Context) error {
+			if err := argCount(c, 0, 0); err != nil {
+				return err
+			}
 			options := lab.Options{
 				Dir: c.String("dir"), Name: c.String("name"), Managers: c.Int("managers"), Agents: c.Int("agents"),
-				Progress: func(what string) { fmt.Fprintln(c.App.ErrWriter, what) },
+				Progress: func(what string) { fmt.Fprintln(p.Err, what) },
 			}
 			if text := c.String("subnet"); text != "" {
 				subnet, err := netip.ParsePrefix(text)
 				if err != nil {
-					return fmt.Errorf("--subnet %s: want something like 10.99.0.0/24", text)
+					return usagef("--subnet %s: want something like 10.99.0.0/24", text)
 				}
 				options.Subnet = subnet
 			}
-			ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			ctx, cancel := contextWithTimeout(ctx, labUpTimeout)
+			ctx, cancel := context.WithTimeout(c.Context, labUpTimeout)
 			defer cancel()
 			l, err := lab.Up(ctx, options)
 			if err != nil {
 				return err
 			}
-			first := l.Nodes()[0]
-			fmt.Fprintf(c.App.Writer, "Lab %s is up. Be on a node with `orc lab exec n1`, or from here:\n  export ORC_HOST=unix://%s\n", l.Name(), first.Socket())
-			return nil
+			_, err = fmt.Fprintf(p.Out, "Lab %s is up. Be on a node with `orc lab exec --name %[1]s n1`, or from here:\n\n    export ORC_HOST=unix://%s\n\n",
+				l.Name(), l.Nodes()[0].Socket())
+			return err
 		},
 	}
 }
 
-func labDown() *cli.Command {
+func (p *program) labDown() *cli.Command {
 	return &cli.Command{
-		Name:  "down",
-		Usage: "Remove a lab with everything that it made, also after a crash",
-		Flags: labFlags(),
+		Name: "down", Usage: "Remove a lab with everything that it made, also after a crash",
+		Description: examples("orc lab down", "orc lab down --name big"),
+		Flags:       labFlags(),
 		Action: func(c *cli.Context) error {
+			if err := argCount(c, 0, 0); err != nil {
+				return err
+			}
 			l, err := openLab(c)
 			if err != nil {
 				return err
@@ -107,16 +116,14 @@ func labDown() *cli.Command {
 }
 
 // labNode is a command that does one thing to each of the nodes named.
-func labNode(name, usage string, do func(*lab.Node, ctx) error) *cli.Command {
+func (p *program) labNode(name, usage string, do func(*lab.Node, context.Context) error) *cli.Command {
 	return &cli.Command{
-		Name:        name,
-		Usage:       usage,
-		ArgsUsage:   "NODE…",
-		Description: fmt.Sprintf("   orc lab %s n2", name),
+		Name: name, Usage: usage, ArgsUsage: "NODE…",
+		Description: examples("orc lab "+name+" n2", "orc lab "+name+" --name big n2 n3"),
 		Flags:       labFlags(),
 		Action: func(c *cli.Context) error {
-			if c.NArg() == 0 {
-				return cli.Exit("name a node, as: orc lab "+name+" n2", 2)
+			if err := argCount(c, 1, -1); err != nil {
+				return err
 			}
 			l, err := openLab(c)
 			if err != nil {
@@ -136,21 +143,20 @@ func labNode(name, usage string, do func(*lab.Node, ctx) error) *cli.Command {
 	}
 }
 
-func plainly(do func(*lab.Node) error) func(*lab.Node, ctx) error {
-	return func(n *lab.Node, _ ctx) error { return do(n) }
+func plainly(do func(*lab.Node) error) func(*lab.Node, context.Context) error {
+	return func(n *lab.Node, _ context.Context) error { return do(n) }
 }
 
-func labExec() *cli.Command {
+func (p *program) labExec() *cli.Command {
 	return &cli.Command{
-		Name:      "exec",
-		Usage:     "Run a command in a node's network, orc's commands speaking to that node",
-		ArgsUsage: "NODE [--] [COMMAND [ARG…]]",
-		Description: `   orc lab exec n1                  # a shell
-   orc lab exec n2 -- ip route`,
+		Name: "exec", Usage: "Run a command in a node's network, orc's commands speaking to that node",
+		ArgsUsage: "NODE [COMMAND] [ARG…]",
+		Description: examples("orc lab exec n1", "orc lab exec n2 ip route", "orc lab exec n1 -- orc node ls") +
+			"\n\nWithout a command it is a shell.",
 		Flags: labFlags(),
 		Action: func(c *cli.Context) error {
-			if c.NArg() == 0 {
-				return cli.Exit("name a node, as: orc lab exec n1", 2)
+			if err := argCount(c, 1, -1); err != nil {
+				return err
 			}
 			l, err := openLab(c)
 			if err != nil {
@@ -168,34 +174,70 @@ func labExec() *cli.Command {
 				args = []string{"sh"}
 			}
 			cmd := node.Command(c.Context, args[0], args[1:]...)
-			cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, c.App.Writer, c.App.ErrWriter
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = p.In, p.Out, p.Err
 			err = node.Exec(cmd)
-			if code := exitCode(err); code > 0 {
-				return cli.Exit("", code)
+			var ended *exec.ExitError
+			if errors.As(err, &ended) && ended.ExitCode() > 0 {
+				return cli.Exit("", ended.ExitCode())
 			}
 			return err
 		},
 	}
 }
 
-func labLs() *cli.Command {
+var labNodes = listing[*lab.Node]{
+	List: output.List[*lab.Node]{
+		ID: func(n *lab.Node) string { return n.Name() },
+		Columns: []output.Column[*lab.Node]{
+			{Name: "Name", Header: "NAME", Value: func(n *lab.Node) string { return n.Name() }},
+			{Name: "Role", Header: "ROLE", Value: labRole},
+			{Name: "Address", Header: "ADDRESS", Value: func(n *lab.Node) string { return n.Address().String() }},
+			{Name: "Pid", Header: "PROCESS", Value: labProcess, Color: labColor},
+			{Name: "Socket", Header: "SOCKET", Value: func(n *lab.Node) string { return n.Socket() }},
+			{Name: "Log", Value: func(n *lab.Node) string { return n.LogFile() }},
+		},
+	},
+	filters: filters[*lab.Node]{
+		"name": func(n *lab.Node, v string) bool { return n.Name() == v },
+		"role": func(n *lab.Node, v string) bool { return labRole(n) == v },
+	},
+}
+
+func labRole(n *lab.Node) string {
+	if n.Manager() {
+		return "manager"
+	}
+	return "worker"
+}
+
+func labProcess(n *lab.Node) string {
+	if pid := n.Pid(); pid != 0 {
+		return strconv.Itoa(pid)
+	}
+	return "-"
+}
+
+func labColor(n *lab.Node) output.Color {
+	if n.Pid() == 0 {
+		return output.Busy
+	}
+	return output.Good
+}
+
+func (p *program) labLs() *cli.Command {
 	return &cli.Command{
-		Name:  "ls",
-		Usage: "List a lab's nodes",
-		Flags: labFlags(&cli.StringFlag{Name: "format", Usage: "a Go `TEMPLATE` of .Name, .Role, .Address, .Pid, .Socket"}),
+		Name: "ls", Usage: "List a lab's nodes",
+		Description: examples("orc lab ls", "orc lab ls --name big --format '{{.Address}}'"),
+		Flags:       labFlags(listFlags()...),
 		Action: func(c *cli.Context) error {
-			l, err := openLab(c)
-			if errors.Is(err, lab.ErrNoLab) && !c.IsSet("name") {
-				names, err := lab.Names(c.String("dir"))
-				if err != nil || len(names) == 0 {
-					return errors.Join(err, errors.New("there is no lab: orc lab up makes one"))
-				}
-				return fmt.Errorf("no lab is named lab, but there are: %s (say --name)", strings.Join(names, ", "))
+			if err := argCount(c, 0, 0); err != nil {
+				return err
 			}
+			l, err := openLab(c)
 			if err != nil {
 				return err
 			}
-			return printLab(c, l)
+			return labNodes.show(p, c, l.Nodes())
 		},
 	}
 }

@@ -18,9 +18,7 @@ say "A cluster of three nodes, each in a network namespace of its own"
 run node ls
 
 say "The demo images go to every node (there is no registry here)"
-for image in build/images/*.tar; do
-	run image load --quiet "$image"
-done
+run image load build/images/all.tar
 
 say "One app, from one file"
 run deploy testdata/demo.yaml

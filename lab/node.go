@@ -196,7 +196,7 @@ func (n *Node) WaitReady(ctx context.Context) error {
 // ready.
 func (l *Lab) WaitNodes(ctx context.Context) error {
 	for {
-		out, err := l.Nodes()[0].Orc(ctx, "node", "ls", "--format", "{{.Name}} {{.Status.State}}")
+		out, err := l.Nodes()[0].Orc(ctx, "node", "ls", "--format", "{{.Hostname}} {{.Status}}")
 		missing := l.notReady(out)
 		if err == nil && len(missing) == 0 {
 			return nil
@@ -215,7 +215,7 @@ func (l *Lab) WaitNodes(ctx context.Context) error {
 func (l *Lab) notReady(list string) []string {
 	var missing []string
 	for _, node := range l.Nodes() {
-		if !strings.Contains("\n"+list, "\n"+node.state.Name+" ready\n") {
+		if !strings.Contains("\n"+list, "\n"+node.state.Name+" Ready\n") {
 			missing = append(missing, node.state.Name)
 		}
 	}

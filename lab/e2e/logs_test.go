@@ -14,8 +14,8 @@ import (
 	"github.com/orc-project/orc/api"
 )
 
-// The clock numbers its lines: "clock 1.0 tick 17".
-var tick = regexp.MustCompile(`tick (\d+)`)
+// The clock numbers its lines: "clock 1.0: 17: <time>".
+var tick = regexp.MustCompile(`^clock \S+: (\d+): `)
 
 // requireNoGap reads a task's whole log and checks that no line is missing or
 // doubled.

@@ -18,7 +18,7 @@ func tasks(t *testing.T, service string) []api.TaskView {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	defer cancel()
-	found, err := connect(t).Tasks(ctx, client.TaskFilter{Service: service})
+	found, err := connect(t).Tasks(ctx, client.TaskQuery{Service: service})
 	require.NoError(t, err)
 	slices.SortFunc(found, func(a, b api.TaskView) int { return a.Slot - b.Slot })
 	return found

@@ -18,8 +18,8 @@ import (
 
 // The suite needs a built binary and the demo images; `make test` names them.
 const (
-	binaryVariable = "ORC_TEST_BINARY"
-	imagesVariable = "ORC_TEST_IMAGES"
+	binaryVariable = "ORC_BINARY"
+	imagesVariable = "ORC_IMAGES"
 )
 
 // soon is how long the suite waits for what takes a second on a quiet machine.
@@ -92,12 +92,8 @@ func loadImages(t *testing.T) {
 	if loaded {
 		return
 	}
-	images, err := filepath.Glob(filepath.Join(os.Getenv(imagesVariable), "*.tar"))
-	require.NoError(t, err)
-	require.NotEmpty(t, images, "%s must name the directory of the demo images", imagesVariable)
-	for _, image := range images {
-		orc(t, "image", "load", image)
-	}
+	require.NotEmpty(t, os.Getenv(imagesVariable), "the directory of the demo images")
+	orc(t, "image", "load", filepath.Join(os.Getenv(imagesVariable), "all.tar"))
 	loaded = true
 }
 
