@@ -24,7 +24,7 @@ var rooms = map[string][]string{
 	"api/client":              {"api", "api/wire"},
 	"compose":                 {"api"},
 	"cli":                     {"api", "api/wire", "api/client", "compose", "node", "lab", "version"},
-	"node":                    {"api", "api/wire", "api/client", "server", "agent", "store", "runtime", "version"},
+	"node":                    {"api", "api/wire", "api/client", "server", "agent", "store", "runtime", "version", "store/etcd", "store/member", "store/seal", "runtime/containerd", "runtime/bundle", "agent/network"},
 	"server":                  {"api", "api/wire", "scheduler", "store", "version"},
 	"scheduler":               {"api", "store"},
 	"store":                   {"api"},
@@ -121,7 +121,7 @@ func own(path string) string { return strings.TrimPrefix(strings.TrimPrefix(path
 func roomOf(room string) ([]string, bool) {
 	for at := room; ; at = at[:max(0, strings.LastIndexByte(at, '/'))] {
 		if allowed, found := rooms[at]; found && (at != "" || room == "") {
-			return allowed, true
+			return append([]string{at}, allowed...), true // its parts may know each other
 		}
 		if at == "" {
 			return nil, false

@@ -8,18 +8,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orc-project/orc/api"
-	"github.com/orc-project/orc/scheduler"
 	"github.com/orc-project/orc/server"
 	"github.com/orc-project/orc/server/session"
-	"github.com/orc-project/orc/store"
 )
 
 // serveManager runs the manager on its database.
 func (n *process) serveManager(ctx context.Context) error {
 	manager := server.New(server.Config{
 		Store: n.database.store, Node: n.identity.ID, Credentials: n.credentials, TCP: n.tcp, Unix: n.unix,
-		API:     n.api,
-		Planner: func(snapshot *store.Snapshot) server.Planner { return scheduler.New(snapshot) },
+		API: n.api,
 	}, n.log)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return manager.Run(ctx) })

@@ -34,7 +34,7 @@ type Config struct {
 	// API answers what is not the nodes' own. When it has a Run method, that runs
 	// as long as the server does.
 	API func(*session.Dispatcher) http.Handler
-	// Planner makes the scheduler's working memory.
+	// Planner makes the scheduler's working memory; nil means scheduler.New.
 	Planner func(*store.Snapshot) Planner
 }
 
@@ -53,6 +53,9 @@ type Server struct {
 
 // New makes a Server.
 func New(config Config, log *zap.Logger) *Server {
+	if config.Planner == nil {
+		config.Planner = func(snapshot *store.Snapshot) Planner { return scheduler.New(snapshot) }
+	}
 	return &Server{config: config, log: log, dispatcher: session.New(session.Config{Store: config.Store, Node: config.Node}, log)}
 }
 
