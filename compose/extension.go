@@ -1,0 +1,16 @@
+package compose
+
+// The extensions that orc knows, in a service and in a port's long form.
+const (
+	extSchedule      = "x-orc-schedule"       // cron expression of a job
+	extMaxConcurrent = "x-orc-max-concurrent" // tasks of a job at once
+	extDrainDelay    = "x-orc-drain-delay"    // before the stop signal
+	extLocalFirst    = "x-orc-local-first"    // of a port: prefer the node asked
+)
+
+var extensions = map[string]bool{
+	"services.*." + extSchedule:            true,
+	"services.*." + extMaxConcurrent:       true,
+	"services.*." + extDrainDelay:          true,
+	"services.*.ports.[]." + extLocalFirst: true,
+}
