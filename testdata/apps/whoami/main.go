@@ -1,0 +1,61 @@
+// Command whoami is a demo: a web server on $PORT (80) that tells its host name,
+// its version and the client's address. It keeps no state.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+var version = "dev"
+
+func main() {
+	port := os.Getenv("PORT")
+	if port == "" {
+		port = "80"
+	}
+	listener, err := net.Listen("tcp", ":"+port)
+	if err != nil {
+		log.Fatal(err)
+	}
+	stopped := make(chan os.Signal, 1)
+	signal.Notify(stopped, syscall.SIGTERM, syscall.SIGINT)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", root)
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /env", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, strings.Join(os.Environ(), "\n"))
+	})
+	log.Printf("whoami %s listens on %s", version, listener.Addr())
+	go func() {
+		if err := http.Serve(listener, mux); !errors.Is(err, net.ErrClosed) {
+			log.Fatal(err)
+		}
+	}()
+	log.Printf("whoami %s ends: %s", version, <-stopped)
+}
+
+func root(w http.ResponseWriter, r *http.Request) {
+	hostname, err := os.Hostname()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	log.Printf("%s %s from %s", r.Method, r.URL.Path, r.RemoteAddr)
+	if strings.Contains(r.Header.Get("Accept"), "json") {
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(map[string]string{"hostname": hostname, "version": version, "client": r.RemoteAddr}); err != nil {
+			log.Print(err)
+		}
+		return
+	}
+	fmt.Fprintf(w, "hostname: %s\nversion: %s\nclient: %s\n", hostname, version, r.RemoteAddr)
+}
