@@ -50,7 +50,9 @@ func (s assignments) apply(down wire.Down) assignments {
 	for _, id := range down.Removed {
 		delete(next.Tasks, id)
 	}
-	next.trim()
+	if down.Full || len(down.Tasks)+len(down.Removed) > 0 {
+		next.trim() // large specs and files come ahead of the tasks that need them
+	}
 	return next
 }
 

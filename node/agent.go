@@ -1,8 +1,103 @@
 package node
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
 
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orc-project/orc/agent"
+	"github.com/orc-project/orc/agent/session"
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/runtime/bundle"
+	"github.com/orc-project/orc/runtime/containerd"
+)
+
+// serveAgent runs the agent on containerd, connected to a manager.
 func (n *process) serveAgent(ctx context.Context) error {
-	<-ctx.Done()
-	return ctx.Err()
+	address, watch, err := n.containerd(ctx)
+	if err != nil {
+		return err
+	}
+	rt, err := containerd.New(containerd.Config{Address: address, DataDir: n.dir.path}, n.log.Named("containerd"))
+	if err != nil {
+		return err
+	}
+	defer rt.Close()
+	asking, cancel := context.WithTimeout(ctx, infoTimeout)
+	defer cancel()
+	engine, err := rt.Version(asking)
+	if err != nil {
+		return fmt.Errorf("ask containerd at %s: %w", address, err)
+	}
+	if err := os.MkdirAll(n.dir.file("agent"), 0o700); err != nil {
+		return fmt.Errorf("make the agent's directory: %w", err)
+	}
+	worker, err := agent.New(agent.Config{Dir: n.dir.file("agent"), Runtime: rt}, n.log.Named("agent"))
+	if err != nil {
+		return err
+	}
+	client := session.New(session.Config{
+		Node: worker, Managers: n.managers(), File: n.managersFile(), TLS: n.credentials.Client,
+		Info:     func() api.NodeInfo { return n.describe(rt, engine) },
+		Welcomed: n.welcomed,
+	}, n.log.Named("session"))
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return watch(ctx) })
+	group.Go(func() error { return worker.Run(ctx) })
+	group.Go(func() error { return client.Run(ctx) })
+	return group.Wait()
+}
+
+// containerd returns the socket of the one to use, and what watches it.
+func (n *process) containerd(ctx context.Context) (address string, watch func(context.Context) error, err error) {
+	if n.config.Containerd != "" {
+		return n.config.Containerd, func(context.Context) error { return nil }, nil
+	}
+	contents, err := bundle.Contents()
+	if err != nil {
+		return "", nil, err
+	}
+	daemon, err := containerd.StartDaemon(ctx, n.dir.path, contents, n.log.Named("containerd"))
+	if err != nil {
+		return "", nil, fmt.Errorf("start containerd: %w", err)
+	}
+	return daemon.Address(), daemon.Run, nil
+}
+
+// managersFile is where the agent keeps the managers it heard of. A manager's own
+// agent talks to its own manager.
+func (n *process) managersFile() string {
+	if n.manages() {
+		return ""
+	}
+	return n.dir.file("managers.json")
+}
+
+// welcomed takes over what a manager tells of the cluster.
+func (n *process) welcomed(welcome wire.Welcome) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(welcome.Managers) > 0 {
+		n.identity.Managers = welcome.Managers
+	}
+	if err := n.trust(welcome.Roots); err != nil {
+		n.log.Error("the cluster's CA certificates cannot be taken over", zap.Error(err))
+	}
+}
+
+// checkRuntime fails before anything is written when no container could run.
+func (n *process) checkRuntime() error {
+	if !n.runsContainers() || n.config.Containerd != "" {
+		return nil
+	}
+	_, err := bundle.Contents()
+	if errors.Is(err, bundle.ErrNone) {
+		return api.Invalidf("%w", err)
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -117,6 +118,14 @@ func (d *directory) credentials() (*ca.Credentials, error) {
 		return nil, api.Invalidf("the credentials in %s are damaged: %w", d.path, err)
 	}
 	return credentials, nil
+}
+
+// saveRoots replaces the roots alone, and says whether they were others.
+func (d *directory) saveRoots(roots []byte) (changed bool, err error) {
+	if old, err := os.ReadFile(d.file("roots.crt")); err == nil && bytes.Equal(old, roots) {
+		return false, nil
+	}
+	return true, d.write("roots.crt", roots, 0o644)
 }
 
 // write replaces a file as a whole: after a crash it is the old or the new one.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"go.uber.org/zap"
@@ -53,8 +54,26 @@ func (n *process) renew(ctx context.Context) (err error) {
 	if _, err := ca.NewCredentials(answer.Certificate, key, answer.Roots); err != nil {
 		return err
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if err := n.dir.saveCredentials(answer.Certificate, key, answer.Roots); err != nil {
 		return err
 	}
 	return n.credentials.Replace(answer.Certificate, key, answer.Roots)
+}
+
+// trust puts the CA certificates in force that the cluster has now. n.mu is held.
+func (n *process) trust(roots []byte) error {
+	pair, err := os.ReadFile(n.dir.file("node.pem"))
+	if err != nil {
+		return err
+	}
+	if _, err := ca.NewCredentials(pair, pair, roots); err != nil {
+		return err
+	}
+	changed, err := n.dir.saveRoots(roots)
+	if err != nil || !changed {
+		return err
+	}
+	return n.credentials.Replace(pair, pair, roots)
 }

@@ -47,13 +47,17 @@ type process struct {
 	database    *database // a manager's
 	new         *founding // of a cluster that is being made
 
-	mu sync.Mutex // guards what identity says of managers
+	// mu guards what identity says of managers, and the credentials' files.
+	mu sync.Mutex
 }
 
 func (n *process) run(ctx context.Context) error {
 	stopNotifying := notify(ctx, n.log)
 	defer stopNotifying()
 	if err := n.identify(); err != nil {
+		return err
+	}
+	if err := n.checkRuntime(); err != nil {
 		return err
 	}
 	if err := n.listen(); err != nil {

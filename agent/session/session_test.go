@@ -66,10 +66,12 @@ func (n *node) put(status api.TaskStatus) {
 
 // connection is a session as the manager sees it.
 type connection struct {
-	up   chan wire.Up
-	down func(wire.Down)
-	end  chan struct{}
+	up    chan wire.Up
+	downs chan wire.Down
+	end   chan struct{}
 }
+
+func (c *connection) down(down wire.Down) { c.downs <- down }
 
 // manager accepts sessions and streams over real TLS and HTTP/2.
 type manager struct {
@@ -109,14 +111,7 @@ func (m *manager) serve(w http.ResponseWriter, r *http.Request) {
 	flush := http.NewResponseController(w).Flush
 	w.WriteHeader(http.StatusOK)
 	flush()
-	c := &connection{up: make(chan wire.Up, 100), end: make(chan struct{})}
-	var writing sync.Mutex
-	c.down = func(down wire.Down) {
-		writing.Lock()
-		defer writing.Unlock()
-		wire.Write(w, down)
-		flush()
-	}
+	c := &connection{up: make(chan wire.Up, 100), downs: make(chan wire.Down, 10), end: make(chan struct{})}
 	m.sessions <- c
 	read := make(chan struct{})
 	go func() {
@@ -129,9 +124,16 @@ func (m *manager) serve(w http.ResponseWriter, r *http.Request) {
 			c.up <- up
 		}
 	}()
-	select {
-	case <-read:
-	case <-c.end:
+	for {
+		select {
+		case down := <-c.downs:
+			wire.Write(w, down)
+			flush()
+		case <-read:
+			return
+		case <-c.end:
+			return
+		}
 	}
 }
 
