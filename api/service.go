@@ -145,3 +145,6 @@ type Dependency struct {
 	Service   string              `json:"service"` // the name within the app's file
 	Condition DependencyCondition `json:"condition"`
 }
+
+// Image is the container's, for templates that say {{.Spec.Image}}.
+func (s ServiceSpec) Image() string { return s.Container.Image }

@@ -6,7 +6,7 @@ import "github.com/urfave/cli/v2"
 func (p *program) commands() []*cli.Command {
 	return []*cli.Command{
 		p.server(), p.agent(),
-		p.apps(), p.service(), p.node(),
+		p.deploy(), p.apps(), p.service(), p.node(),
 		p.ps(), p.rm(), p.logs(), p.exec(), p.stats(), p.events(),
 		p.token(), p.image(), p.network(), p.volume(), p.secret(), p.config(),
 		p.context(), p.lab(), p.version(), p.completion(),

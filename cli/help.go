@@ -50,7 +50,7 @@ func writeCommands(out *strings.Builder, commands []*cli.Command) {
 	var rows [][2]string
 	for _, command := range commands {
 		if !command.Hidden {
-			rows = append(rows, [2]string{command.Name, command.Usage})
+			rows = append(rows, [2]string{command.Name, upperFirst(command.Usage)})
 		}
 	}
 	writeRows(out, "Commands", rows)

@@ -18,7 +18,7 @@ import (
 // an ORC_ variable and in the configuration file, and they rank in this order.
 func nodeFlags(role api.Role) []cli.Flag {
 	flags := []cli.Flag{
-		&cli.StringSliceFlag{Name: "join", Usage: "enter the cluster of the manager at `HOST:6720`"},
+		&cli.StringSliceFlag{Name: "join", Usage: "enter the cluster of the manager at this `ADDRESS`, as 10.0.0.1:6720"},
 		&cli.StringFlag{Name: "token", Usage: "the `TOKEN` that lets it in, from `orc token`"},
 		&cli.StringFlag{Name: "data-dir", Value: node.DefaultDataDir, Usage: "`DIRECTORY` of everything that the node keeps"},
 		&cli.StringFlag{Name: "advertise", Usage: "`ADDRESS` that other nodes reach this one at (default: that of the default route)"},

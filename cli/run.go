@@ -70,7 +70,7 @@ func (p *program) app() *cli.App {
 		Name:  "orc",
 		Usage: "a cluster of Linux hosts that runs containers",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "host", Aliases: []string{"H"}, EnvVars: []string{"ORC_HOST"}, Usage: "the manager to ask, `unix:///PATH or https://HOST:6720`"},
+			&cli.StringFlag{Name: "host", Aliases: []string{"H"}, EnvVars: []string{"ORC_HOST"}, Usage: "`URL` of the manager to ask: unix:///PATH or https://HOST:6720"},
 			&cli.StringFlag{Name: "context", Aliases: []string{"c"}, EnvVars: []string{"ORC_CONTEXT"}, Usage: "the `CONTEXT` to use, instead of the current one"},
 		},
 		Commands:                  p.commands(),

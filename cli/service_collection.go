@@ -117,7 +117,7 @@ func containerCollections() []collection {
 			container(func(c *api.ContainerSpec) *[]string { return &c.Env }), environment, spec.EnvName).as("e"),
 		mapped("label", "label of the service, `KEY=VALUE`", "label", func(s *api.ServiceSpec) *map[string]string { return &s.Labels }).as("l"),
 		mapped("container-label", "label of the containers, `KEY=VALUE`", "container label", func(s *api.ServiceSpec) *map[string]string { return &s.Container.Labels }),
-		of("mount", "mount a file system, `type=volume,source=data,target=/data`", "remove the mount at this `TARGET`",
+		of("mount", "mount a `FILESYSTEM`, as type=volume,source=data,target=/data", "remove the mount at this `TARGET`",
 			func(s *api.ServiceSpec) *[]api.Mount { return &s.Container.Mounts }, one(spec.Mount), func(m api.Mount) string { return m.Target }),
 		of("secret", "give the containers a secret, `NAME` or source=NAME,target=PATH,mode=0400", "take the secret of this `NAME` away",
 			func(s *api.ServiceSpec) *[]api.FileReference { return &s.Container.Secrets },
@@ -125,10 +125,10 @@ func containerCollections() []collection {
 		of("config", "give the containers a config, `NAME` or source=NAME,target=PATH", "take the config of this `NAME` away",
 			func(s *api.ServiceSpec) *[]api.FileReference { return &s.Container.Configs },
 			one(func(text string) (api.FileReference, error) { return spec.File("config", text) }), fileSource),
-		of("ulimit", "`NAME=SOFT[:HARD]`, as nofile=1024:4096", "remove the ulimit of this `NAME`",
+		of("ulimit", "`LIMIT` of a process, NAME=SOFT[:HARD], as nofile=1024:4096", "remove the ulimit of this `NAME`",
 			func(s *api.ServiceSpec) *[]api.Ulimit { return &s.Container.Ulimits }, one(spec.Ulimit), func(u api.Ulimit) string { return u.Name }),
 		mapped("sysctl", "kernel parameter, `NAME=VALUE`", "kernel parameter", func(s *api.ServiceSpec) *map[string]string { return &s.Container.Sysctls }),
-		of("device", "give the containers a device, `/dev/NAME[:TARGET[:rwm]]`", "take the device at this `PATH` away",
+		of("device", "give the containers a `DEVICE`, as /dev/NAME[:TARGET[:rwm]]", "take the device at this `PATH` away",
 			func(s *api.ServiceSpec) *[]api.Device { return &s.Container.Devices }, one(spec.Device), func(d api.Device) string { return d.Source }),
 		of("group", "add the user to a `GROUP`", "remove the user from a `GROUP`", container(func(c *api.ContainerSpec) *[]string { return &c.Groups }), plain, spec.Itself),
 		of("security-opt", "`OPTION`: no-new-privileges or seccomp=unconfined", "remove this `OPTION`", container(func(c *api.ContainerSpec) *[]string { return &c.SecurityOpts }), plain, spec.Itself),
@@ -137,9 +137,9 @@ func containerCollections() []collection {
 
 func placementCollections() []collection {
 	return []collection{
-		of("constraint", "where tasks may run, `node.labels.zone==a`", "remove this `CONSTRAINT`",
+		of("constraint", "`CONSTRAINT` on nodes, as node.labels.zone==a", "remove this `CONSTRAINT`",
 			func(s *api.ServiceSpec) *[]string { return &s.Placement.Constraints }, plain, spec.Itself),
-		of("placement-pref", "how to spread tasks, `spread=node.labels.zone`", "remove this `PREFERENCE`",
+		of("placement-pref", "`PREFERENCE` of where tasks go, as spread=node.labels.zone", "remove this `PREFERENCE`",
 			func(s *api.ServiceSpec) *[]api.Preference { return &s.Placement.Preferences }, one(spec.Preference),
 			func(p api.Preference) string { return "spread=" + p.Spread }),
 		{
@@ -176,7 +176,7 @@ func networkCollections() []collection {
 		return func(s *api.ServiceSpec) *[]string { return field(&s.Container) }
 	}
 	return []collection{
-		{name: "publish", alias: "p", usage: "publish a port, `8080:80/tcp` or published=8080,target=80,mode=host",
+		{name: "publish", alias: "p", usage: "publish a `PORT`, as 8080:80/tcp or published=8080,target=80,mode=host",
 			removeUsage: "do not publish this `PORT` of the container, as 80 or 80/udp", add: publish, remove: unpublish},
 		{name: "network", usage: "join a network, `NAME`, name=NAME,alias=ALIAS, host or none", removeUsage: "leave the network of this `NAME`", add: join, remove: leave},
 		of("dns", "DNS server, `ADDRESS`", "remove this `ADDRESS`", list(func(c *api.ContainerSpec) *[]string { return &c.DNS }), plain, spec.Itself),

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 
@@ -46,7 +47,7 @@ func sharedFlags() []cli.Flag {
 	return append(watchFlags(),
 		&cli.StringSliceFlag{Name: "cap-add", Usage: "give the containers a Linux `CAPABILITY`"},
 		&cli.StringSliceFlag{Name: "cap-drop", Usage: "take a Linux `CAPABILITY` away"},
-		&cli.StringSliceFlag{Name: "log-opt", Usage: "bound the containers' logs, `max-size=10m` or max-file=3"},
+		&cli.StringSliceFlag{Name: "log-opt", Usage: "bound the containers' logs, `OPTION` max-size=10m or max-file=3"},
 		&cli.BoolFlag{Name: "with-registry-auth", Usage: "hand on this user's registry login from the Docker configuration"},
 		&cli.BoolFlag{Name: "no-resolve-image", Usage: "keep the image's tag, each node resolves it itself"},
 	)
@@ -78,7 +79,7 @@ func (p *program) createService(c *cli.Context, cl *client.Client) error {
 		return err
 	}
 	p.warn(answer.Warnings)
-	if err := p.say(c, answer.Service.ID); err != nil {
+	if _, err := fmt.Fprintln(p.Out, answer.Service.ID); err != nil {
 		return err
 	}
 	return p.watchServices(c, cl, answer.Service)

@@ -33,7 +33,7 @@ func (p *program) rollBackService(c *cli.Context, cl *client.Client) error {
 		return err
 	}
 	p.warn(answer.Warnings)
-	if err := p.say(c, fmt.Sprintf("%s: back to revision %d", answer.Service.Name, answer.Service.Current)); err != nil {
+	if _, err := fmt.Fprintf(p.Out, "%s: back to revision %d\n", answer.Service.Name, answer.Service.Current); err != nil {
 		return err
 	}
 	return p.watchServices(c, cl, answer.Service)

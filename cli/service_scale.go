@@ -28,7 +28,7 @@ func (p *program) serviceScale() *cli.Command {
 				return err
 			}
 			for _, service := range scaled {
-				if err := p.say(c, fmt.Sprintf("%s scaled to %d", service.Name, service.Replicas)); err != nil {
+				if _, err := fmt.Fprintf(p.Out, "%s scaled to %d\n", service.Name, service.Replicas); err != nil {
 					return err
 				}
 			}

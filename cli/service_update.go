@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -71,7 +72,7 @@ func (p *program) updateService(c *cli.Context, cl *client.Client) error {
 			return err
 		}
 		p.warn(answer.Warnings)
-		if err := p.say(c, answer.Service.Name); err != nil {
+		if _, err := fmt.Fprintln(p.Out, answer.Service.Name); err != nil {
 			return err
 		}
 		return p.watchServices(c, cl, answer.Service)

@@ -85,12 +85,3 @@ func (p *program) warn(warnings []string) {
 		fmt.Fprintln(p.Err, "orc: warning:", warning)
 	}
 }
-
-// say prints a result, unless --quiet.
-func (p *program) say(c *cli.Context, text string) error {
-	if c.Bool("quiet") && !c.Bool("detach") {
-		return nil
-	}
-	_, err := fmt.Fprintln(p.Out, text)
-	return err
-}
