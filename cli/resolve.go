@@ -20,13 +20,13 @@ type call struct {
 // resolve finds the command that args mean, and rewrites them: Docker's users put
 // flags behind arguments and letters together (-it), which urfave/cli does not
 // read. What follows the first argument of a command that runs another one
-// (ArgsUsage ends in "[ARG…]") is left alone.
+// (ArgsUsage has "[ARG…]") is left alone.
 func resolve(app *cli.App, args []string) (*call, error) {
 	c := &call{path: app.Name, app: app}
 	flags, commands := app.Flags, app.Commands
 	for {
 		leaf := len(commands) == 0
-		through := leaf && !strings.HasSuffix(c.command.ArgsUsage, "[ARG…]")
+		through := leaf && !strings.Contains(c.command.ArgsUsage, "[ARG…]")
 		parsed, err := parse(c.path, flags, args, through)
 		if err != nil {
 			return nil, err
