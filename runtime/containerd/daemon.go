@@ -39,6 +39,7 @@ type Daemon struct {
 	bundle   *bundle.Bundle
 	programs string
 	log      *zap.Logger
+	patience time.Duration // with a daemon that does not answer, or does not end
 
 	mu      sync.Mutex
 	process process
@@ -49,6 +50,14 @@ type Daemon struct {
 // runs there, or starts one: also in place of one of another version. When it
 // returns the daemon answers. Call Run to have it watched.
 func StartDaemon(ctx context.Context, dataDir string, b *bundle.Bundle, log *zap.Logger) (*Daemon, error) {
+	d, err := newDaemon(dataDir, b, log)
+	if err != nil {
+		return nil, err
+	}
+	return d, d.open(ctx)
+}
+
+func newDaemon(dataDir string, b *bundle.Bundle, log *zap.Logger) (*Daemon, error) {
 	dataDir, err := filepath.Abs(dataDir)
 	if err != nil {
 		return nil, err
@@ -57,26 +66,28 @@ func StartDaemon(ctx context.Context, dataDir string, b *bundle.Bundle, log *zap
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{layout: layout{data: dataDir, run: run}, bundle: b, log: log.Named("containerd")}
+	d := &Daemon{layout: layout{data: dataDir, run: run}, bundle: b, log: log.Named("containerd"), patience: stopPatience}
 	if d.programs, err = b.Unpack(d.layout.programs()); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(d.layout.root(), 0o700); err != nil {
-		return nil, err
-	}
+	return d, os.MkdirAll(d.layout.root(), 0o700)
+}
+
+// open adopts a daemon or starts one.
+func (d *Daemon) open(ctx context.Context) error {
 	adopted, err := d.adopt(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !adopted {
 		if err := d.start(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if err := b.Prune(d.layout.programs()); err != nil {
+	if err := d.bundle.Prune(d.layout.programs()); err != nil {
 		d.log.Warn("old versions of containerd stay on disk", zap.Error(err))
 	}
-	return d, nil
+	return nil
 }
 
 // Address is the daemon's socket, for New.
@@ -134,7 +145,7 @@ func (d *Daemon) Stop(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.stopped = true
-	if err := d.process.stop(ctx, stopPatience); err != nil {
+	if err := d.process.stop(ctx, d.patience); err != nil {
 		return err
 	}
 	return errors.Join(removeIfThere(d.layout.process()), removeIfThere(d.layout.socket()))
@@ -154,7 +165,7 @@ func (d *Daemon) adopt(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if found.Digest == d.bundle.Digest {
-		limited, cancel := context.WithTimeout(ctx, stopPatience)
+		limited, cancel := context.WithTimeout(ctx, d.patience)
 		defer cancel()
 		if err := d.answers(limited, found); err == nil {
 			d.log.Info("adopted the running containerd", zap.Int("pid", found.Pid))
@@ -166,8 +177,23 @@ func (d *Daemon) adopt(ctx context.Context) (bool, error) {
 		d.log.Warn("the running containerd does not answer: starting another", zap.Int("pid", found.Pid))
 	} else {
 		d.log.Info("replacing containerd of another version; containers run on", zap.Int("pid", found.Pid))
+		d.keepEndings(ctx)
 	}
-	return false, found.stop(ctx, stopPatience)
+	return false, found.stop(ctx, d.patience)
+}
+
+// keepEndings writes down how containers ended, which a daemon forgets when it ends.
+func (d *Daemon) keepEndings(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, d.patience)
+	defer cancel()
+	r, err := New(Config{Address: d.Address(), DataDir: d.layout.data}, d.log)
+	if err == nil {
+		_, err = r.List(ctx)
+		err = errors.Join(err, r.Close())
+	}
+	if err != nil {
+		d.log.Warn("how containers ended is forgotten", zap.Error(err))
+	}
 }
 
 // start starts the daemon and waits until it answers.
@@ -199,13 +225,13 @@ func (d *Daemon) start(ctx context.Context) error {
 	}
 	go cmd.Wait() // reaps it, should it end before this process does
 	if err := p.write(d.layout.process()); err != nil {
-		return errors.Join(fmt.Errorf("start containerd: %w", err), p.stop(context.WithoutCancel(ctx), stopPatience))
+		return errors.Join(fmt.Errorf("start containerd: %w", err), p.stop(context.WithoutCancel(ctx), d.patience))
 	}
 	limited, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	if err := d.answers(limited, p); err != nil {
 		err = fmt.Errorf("start containerd: %w: %s", err, d.lastWords())
-		return errors.Join(err, p.stop(context.WithoutCancel(ctx), stopPatience))
+		return errors.Join(err, p.stop(context.WithoutCancel(ctx), d.patience))
 	}
 	d.process = p
 	d.log.Info("containerd runs", zap.Int("pid", p.Pid))

@@ -30,6 +30,9 @@ func (r *Runtime) Start(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	if p.meta.Boot != r.boot {
+		return fmt.Errorf("start container %s: %w: it is from before the host's restart", id, runtime.ErrRejected)
+	}
 	// The shim waits until somebody reads; from then on it holds both ends itself.
 	release, err := holdFIFOs(p.meta.Output)
 	if err != nil {
@@ -74,9 +77,6 @@ func (r *Runtime) prepare(ctx context.Context, id string) (prepared, error) {
 	m, err := readMeta(record)
 	if err != nil {
 		return prepared{}, err
-	}
-	if m.Boot != r.boot {
-		return prepared{}, fmt.Errorf("start container %s: %w: it is from before the host's restart", id, runtime.ErrRejected)
 	}
 	mounts, err := r.client.SnapshotService(record.Snapshotter).Mounts(ctx, record.SnapshotKey)
 	if err != nil {

@@ -3,12 +3,14 @@ package runtimetest
 import (
 	"archive/tar"
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	goruntime "runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,19 +28,29 @@ const (
 	Program   = "/app"
 )
 
-// BuildProgram builds the suite's program for images and returns its content.
+// BuildProgram builds the suite's program for images, once, and returns its content.
 func BuildProgram(t testing.TB) []byte {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "app")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path,
-		"github.com/orc-project/orc/runtime/runtimetest/program/app")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, string(out))
-	data, err := os.ReadFile(path)
+	data, err := built()
 	require.NoError(t, err)
 	return data
 }
+
+var built = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "orc-program-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "app")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path,
+		"github.com/orc-project/orc/runtime/runtimetest/program/app")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+	return os.ReadFile(path)
+})
 
 // Entry is a file (or, without Data and ending in "/", a directory) of an image.
 type Entry struct {
