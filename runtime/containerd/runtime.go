@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"sync"
 	"time"
@@ -50,7 +51,8 @@ type Runtime struct {
 	locks    keyLock
 	uses     uses
 	images   imageCache
-	prepared sync.Map // ID → prepared: what Create knows and Start needs
+	prepared sync.Map      // ID → prepared: what Create knows and Start needs
+	starting chan struct{} // a slot for each start under way
 
 	snapshotterOnce sync.Mutex
 	snapshotterName string
@@ -93,6 +95,9 @@ func New(config Config, logger *zap.Logger) (*Runtime, error) {
 	r := &Runtime{
 		config: config, layout: layout{data: data, run: run}, client: c, log: logger.Named("runtime"),
 		boot: strings.TrimSpace(string(boot)), host: hostFacts(),
+		// More at once only get into each other's way: each starts a shim and, in
+		// turn, four runcs.
+		starting: make(chan struct{}, max(8, 2*goruntime.NumCPU())),
 	}
 	if err := r.sweepVolumes(); err != nil {
 		r.log.Warn("half-made volumes stay", zap.Error(err))

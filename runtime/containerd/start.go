@@ -20,6 +20,12 @@ import (
 // Start implements runtime.Runtime. Who wants the output from its first byte opens
 // the FIFOs before.
 func (r *Runtime) Start(ctx context.Context, id string) error {
+	select {
+	case r.starting <- struct{}{}:
+		defer func() { <-r.starting }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	defer r.locks.lock(id)()
 	ctx, cancel := detach(ctx)
 	defer cancel()
