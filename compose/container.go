@@ -3,6 +3,7 @@ package compose
 import (
 	"maps"
 	"math"
+	"net/netip"
 	"slices"
 	"strconv"
 
@@ -23,7 +24,7 @@ func (c *converter) container(s types.ServiceConfig) api.ContainerSpec {
 		Mounts: c.mounts(s), Health: c.health(s.HealthCheck), Ulimits: ulimits(s.Ulimits), Sysctls: plainMap(s.Sysctls),
 		CapAdd: s.CapAdd, CapDrop: s.CapDrop, Privileged: s.Privileged, SecurityOpts: s.SecurityOpt, PidMode: s.Pid,
 		IpcMode: s.Ipc, ShmSize: int64(s.ShmSize), DNS: s.DNS, DNSSearch: s.DNSSearch, DNSOptions: s.DNSOpts,
-		Hosts: hosts(s.ExtraHosts),
+		Hosts: c.hosts(s.ExtraHosts),
 	}
 	if s.OomScoreAdj < -1000 || s.OomScoreAdj > 1000 {
 		c.add("oom_score_adj", "%d: use -1000 to 1000", s.OomScoreAdj)
@@ -38,6 +39,11 @@ func (c *converter) container(s types.ServiceConfig) api.ContainerSpec {
 	}
 	for _, config := range s.Configs {
 		spec.Configs = append(spec.Configs, c.fileReference("configs", types.FileReferenceConfig(config)))
+	}
+	for _, server := range s.DNS {
+		if _, err := netip.ParseAddr(server); err != nil {
+			c.add("dns", "%q is not an address", server)
+		}
 	}
 	c.command(&spec, s)
 	c.logging(&spec, s.Logging)
@@ -69,10 +75,13 @@ func environment(env types.MappingWithEquals) []string {
 	return entries
 }
 
-func hosts(list types.HostsList) []string {
+func (c *converter) hosts(list types.HostsList) []string {
 	var entries []string
 	for _, name := range sortedKeys(list) {
 		for _, address := range list[name] {
+			if _, err := netip.ParseAddr(address); err != nil {
+				c.add("extra_hosts", "%s: %q is not an address", name, address)
+			}
 			entries = append(entries, name+":"+address)
 		}
 	}

@@ -20,7 +20,6 @@ func convert(project *types.Project, r *report) api.AppSpec {
 	if len(project.Services) == 0 {
 		r.add("services", "no service is left to run: a profile may be needed")
 	}
-	used := uses(spec.Services)
 	spec.Networks = fill(project.Networks, func(name string, n types.NetworkConfig) api.NetworkSpec {
 		return network(project.Name, name, n, r)
 	})
@@ -33,7 +32,6 @@ func convert(project *types.Project, r *report) api.AppSpec {
 	spec.Configs = fill(project.Configs, func(name string, c types.ConfigObjConfig) api.FileSpec {
 		return file(project, "config", name, types.FileObjectConfig(c), r)
 	})
-	used.check(&spec, r)
 	return spec
 }
 
@@ -50,26 +48,3 @@ func fill[A, B any](from map[string]A, to func(name string, value A) B) map[stri
 }
 
 func sortedKeys[M ~map[K]V, K cmp.Ordered, V any](m M) []K { return slices.Sorted(maps.Keys(m)) }
-
-// references are the parts of the app that services name.
-type references struct{ volumes map[string]string }
-
-func uses(services map[string]api.ServiceSpec) references {
-	used := references{volumes: make(map[string]string)}
-	for name, service := range services {
-		for _, mount := range service.Container.Mounts {
-			if mount.Type == api.MountVolume && mount.Source != "" {
-				used.volumes[mount.Source] = name
-			}
-		}
-	}
-	return used
-}
-
-func (u references) check(spec *api.AppSpec, r *report) {
-	for _, name := range sortedKeys(u.volumes) {
-		if _, declared := spec.Volumes[name]; !declared {
-			r.add("services."+u.volumes[name]+".volumes", "volume %s is not declared under volumes", name)
-		}
-	}
-}

@@ -49,6 +49,7 @@ func writeLayout(to io.Writer, images []packed) error {
 		if err != nil {
 			return err
 		}
+		descriptor.ArtifactType = "" // an image needs none
 		descriptor.Platform = &v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
 		descriptor.Annotations = map[string]string{
 			"io.containerd.image.name":          p.name,
