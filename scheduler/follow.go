@@ -43,8 +43,11 @@ func (p *pass) follow(record *api.Rollout, config api.UpdateConfig) (inFlight in
 			}
 			continue
 		}
-		before := s.holder.task.Created.Before(record.Started.Add(-sameMoment))
-		if s.holder.task.Revision != p.service.Current || s.standsIn() || before || p.away(s.holder) {
+		if s.holder.task.Revision != p.service.Current || s.standsIn() || p.away(s.holder) {
+			continue
+		}
+		if s.holder.task.Created.Before(record.Started.Add(-sameMoment)) { // it was there before
+			p.retireOlder(s, fmt.Sprintf("revision %d runs", record.To))
 			continue
 		}
 		result, at := judge(s.holder, monitor, p.now)

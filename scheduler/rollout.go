@@ -58,7 +58,7 @@ func (p *pass) rollout(stored *api.Rollout, outdated []*slot) (*api.Rollout, boo
 	if stored != nil && stored.To == p.service.Current {
 		record := *stored
 		record.Failed = slices.Clone(stored.Failed)
-		if ended := !record.Ended.IsZero(); ended && len(outdated) > 0 {
+		if ended := !record.Ended.IsZero(); ended && (len(outdated) > 0 || p.doubled()) {
 			record.Started, record.Ended, record.Failed, record.Message = p.now, time.Time{}, nil, ""
 			record.State = begun(record.From, record.To)
 		}
@@ -71,6 +71,11 @@ func (p *pass) rollout(stored *api.Rollout, outdated []*slot) (*api.Rollout, boo
 	}
 	record.State = begun(record.From, record.To)
 	return record, true
+}
+
+// doubled says whether a slot that can be reached has an old task beside the new.
+func (p *pass) doubled() bool {
+	return slices.ContainsFunc(p.slots, func(s *slot) bool { return len(s.older) > 0 && !p.away(s.holder) })
 }
 
 func begun(from, to int) api.RolloutState {
@@ -204,10 +209,26 @@ func (p *pass) renew(s *slot, order api.UpdateOrder, record *api.Rollout) {
 	}
 }
 
-// bothFit says whether a slot may have its old and its new task at once. A node of
-// a global service may have no room for both: the old one goes first then.
+// bothFit says whether a slot may have its old and its new task at once. Where the
+// old ones hold the only places that the new ones could have (their node, a host
+// port, the tasks that a node may have) the old one has to go first.
 func (p *pass) bothFit(s *slot) bool {
-	return s.node == "" || p.demand(p.id, p.service.Current).judge(p.nodes.byID[s.node]) == fits
+	d := p.demand(p.id, p.service.Current)
+	if s.node != "" {
+		return d.judge(p.nodes.byID[s.node]) == fits
+	}
+	p.count()
+	defer p.uncount()
+	held := false
+	for _, n := range p.nodes.sorted {
+		switch d.judge(n) {
+		case fits:
+			return true
+		case portTaken, full:
+			held = true
+		}
+	}
+	return !held
 }
 
 func value[T any](pointer *T, otherwise T) T {

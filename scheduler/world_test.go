@@ -92,7 +92,10 @@ func (w *world) submit(name string, replicas int, edit func(*api.ServiceSpec)) {
 
 // plan plans once and applies it; every step is a legal one.
 func (w *world) plan() []Step {
-	plan := w.planner.Plan(w.now)
+	return w.apply(w.planner.Plan(w.now))
+}
+
+func (w *world) apply(plan Plan) []Step {
 	seen := make(map[string]bool)
 	for _, step := range plan.Steps {
 		require.NotEmpty(w.t, step.Reason, "%+v", step)
