@@ -10,6 +10,6 @@ import (
 // api answers users.
 func (n *process) api(dispatcher *session.Dispatcher) http.Handler {
 	return rest.New(rest.Config{
-		Store: n.database.store, Dispatcher: dispatcher, Node: n.identity.ID, Log: n.log,
+		Store: n.database.store, Dispatcher: dispatcher, Resolver: &registry{}, Node: n.identity.ID, Log: n.log,
 	})
 }
