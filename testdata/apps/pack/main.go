@@ -28,6 +28,7 @@ var apps = []app{
 	{name: "stubborn", user: "65534:65534"},
 	{name: "flapper", exposed: "80/tcp", check: []string{"CMD", "/flapper", "check"}},
 	{name: "resolve", user: "65534:65534"},
+	{name: "toolbox"},
 }
 
 var versions = []string{"1.0", "2.0"}
