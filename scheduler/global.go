@@ -50,6 +50,17 @@ func (p *pass) eachNode(byNode map[string]*slot, revision int, create func(*slot
 	return d.explain(lacking)
 }
 
+// fill creates a task for a slot. A node's slot stays empty while the node has no
+// room for it: eachNode will say so.
+func (p *pass) fill(s *slot, revision, iteration int, reason string) {
+	if s.node != "" {
+		if n := p.nodes.byID[s.node]; n == nil || p.demand(p.id, revision).judge(n) != fits {
+			return
+		}
+	}
+	p.create(s, revision, iteration, reason)
+}
+
 // standIn keeps one pending task that says why, or none when there is nothing to
 // say.
 func (p *pass) standIn(s *slot, iteration int, why string) {

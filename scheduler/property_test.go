@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -13,16 +14,20 @@ import (
 	"github.com/orc-project/orc/store"
 )
 
+var storms = flag.Uint64("storms", 40, "how many storms to throw at the planner")
+
 // storm is a world to which things happen, by a seed.
 type storm struct {
 	*world
 	dice *rand.Rand
-	// joined counts nodes, for the names of new ones.
+	// joined counts nodes, for the names of new ones; lives counts how often a
+	// service was removed, for no ID is used again.
 	joined int
+	lives  map[string]int
 }
 
 func newStorm(t *testing.T, seed uint64) *storm {
-	s := &storm{world: newWorld(t, 4), dice: rand.New(rand.NewPCG(seed, 1)), joined: 4}
+	s := &storm{world: newWorld(t, 4), dice: rand.New(rand.NewPCG(seed, 1)), joined: 4, lives: make(map[string]int)}
 	for node := range store.All[api.Node](s.snapshot) {
 		s.setNode(node.ID, func(n *api.Node, status *api.NodeStatus) {
 			n.Labels = map[string]string{"zone": string('a' + rune(s.dice.IntN(2)))}
@@ -75,11 +80,12 @@ var stormServices = []string{"web", "everywhere", "job", "cron", "data", "ports"
 
 // strike lets one thing happen.
 func (s *storm) strike() string {
-	name := stormServices[s.dice.IntN(len(stormServices))]
+	kind := stormServices[s.dice.IntN(len(stormServices))]
+	name := kind + strings.Repeat("-again", s.lives[kind])
 	service := store.Get[api.Service](s.snapshot, name)
 	switch what := s.dice.IntN(12); {
 	case what < 3 || service == nil:
-		s.submit(name, s.dice.IntN(6), s.spec(name))
+		s.submit(name, s.dice.IntN(6), s.spec(kind))
 		if current := store.Get[api.Service](s.snapshot, name).Current; s.dice.IntN(4) == 0 {
 			s.crash[current] = true
 		} else {
@@ -98,6 +104,7 @@ func (s *storm) strike() string {
 		return "roll back " + name
 	case what == 5:
 		s.commit(Step{Before: service})
+		s.lives[kind]++
 		return "remove " + name
 	case what == 6:
 		s.joined++
@@ -243,11 +250,7 @@ func (s *storm) lagging(service *api.Service) bool {
 // along a planner that remembers must plan what one that sees the world for the
 // first time does.
 func TestWhateverHappensThePlannerSettles(t *testing.T) {
-	seeds := uint64(60)
-	if testing.Short() {
-		seeds = 10
-	}
-	for seed := range seeds {
+	for seed := range *storms {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			s := newStorm(t, seed)
 			var story []string

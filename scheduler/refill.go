@@ -28,7 +28,7 @@ func (p *pass) refill() {
 		}
 		p.retire(s, m, cmp.Or(m.status.Message, "it is "+string(m.state())))
 		if s.holder == nil {
-			p.create(s, p.successorRevision(s), m.task.Iteration, p.whyNew(s))
+			p.fill(s, p.successorRevision(s), m.task.Iteration, p.whyNew(s))
 		}
 	}
 }

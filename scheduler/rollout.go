@@ -205,7 +205,7 @@ func (p *pass) renew(s *slot, order api.UpdateOrder, record *api.Rollout) {
 		p.retire(s, s.holder, reason)
 	}
 	if s.holder == nil && !p.waitsForEnd(s) {
-		p.create(s, record.To, 0, reason)
+		p.fill(s, record.To, 0, reason)
 	}
 }
 
