@@ -11,17 +11,17 @@ import (
 	"github.com/orc-project/orc/store"
 )
 
-// Image is what a registry says of a reference.
-type Image struct {
-	Digest    string
-	Platforms []api.Platform // empty: not known
-}
-
 // Resolver asks a registry. auth is api.ContainerSpec.RegistryAuth. Its errors
 // are api.Errors: not-found and unauthorized for what the registry says,
 // unavailable when it does not answer.
 type Resolver interface {
-	Resolve(ctx context.Context, image, auth string) (Image, error)
+	Resolve(ctx context.Context, image, auth string) (digest string, config api.ImageConfig, err error)
+}
+
+// resolved is what an image's name stands for.
+type resolved struct {
+	digest    string
+	platforms []api.Platform // empty: not known
 }
 
 // Images pins the images of specs to digests, so that every replica runs the
@@ -33,7 +33,7 @@ type Images struct {
 	// Warnings are what a user should know afterwards.
 	Warnings []string
 
-	asked map[string]Image
+	asked map[string]resolved
 }
 
 // NormalizeImage is the full form of a reference: web → docker.io/library/web:latest.
@@ -70,14 +70,14 @@ func (i *Images) Resolve(ctx context.Context, spec, current *api.ServiceSpec, ke
 	if err != nil && current != nil && current.Container.Image == container.Image && current.Container.Digest != "" &&
 		api.CodeOf(err) == api.CodeUnavailable {
 		i.Warnings = append(i.Warnings, "service "+spec.Name+": "+err.Error()+"; it stays with the digest that it has")
-		found, err = Image{Digest: current.Container.Digest, Platforms: current.Placement.Platforms}, nil
+		found, err = resolved{current.Container.Digest, current.Placement.Platforms}, nil
 	}
 	if err != nil {
 		return api.Errorf(api.CodeOf(err), "service %s: %w", spec.Name, err)
 	}
-	container.Digest = found.Digest
+	container.Digest = found.digest
 	if len(spec.Placement.Platforms) == 0 {
-		spec.Placement.Platforms = found.Platforms
+		spec.Placement.Platforms = found.platforms
 	}
 	return nil
 }
@@ -97,23 +97,24 @@ func DropCarried(spec, current *api.ServiceSpec) {
 }
 
 // find looks at the loaded images before it asks the registry.
-func (i *Images) find(ctx context.Context, name, auth string) (Image, error) {
+func (i *Images) find(ctx context.Context, name, auth string) (resolved, error) {
 	if loaded := store.First[api.Image](i.Snapshot, store.ByName, name); loaded != nil {
-		return Image{Digest: loaded.Digest, Platforms: loaded.Config.Platforms}, nil
+		return resolved{loaded.Digest, loaded.Config.Platforms}, nil
 	}
 	if i.Registry == nil {
-		return Image{}, api.Errorf(api.CodeUnavailable, "image %s is not loaded, and this manager asks no registry: `orc image load FILE` loads one", name)
+		return resolved{}, api.Errorf(api.CodeUnavailable, "image %s is not loaded, and this manager asks no registry: `orc image load FILE` loads one", name)
 	}
 	if found, known := i.asked[name+" "+auth]; known {
 		return found, nil
 	}
-	found, err := i.Registry.Resolve(ctx, name, auth)
+	digest, config, err := i.Registry.Resolve(ctx, name, auth)
 	if err != nil {
-		return Image{}, err
+		return resolved{}, err
 	}
 	if i.asked == nil {
-		i.asked = make(map[string]Image)
+		i.asked = make(map[string]resolved)
 	}
+	found := resolved{digest, config.Platforms}
 	i.asked[name+" "+auth] = found
 	return found, nil
 }

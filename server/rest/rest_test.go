@@ -19,7 +19,6 @@ import (
 	"github.com/orc-project/orc/api/client"
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/server/ca"
-	"github.com/orc-project/orc/server/deploy"
 	"github.com/orc-project/orc/store"
 	"github.com/orc-project/orc/store/memory"
 )
@@ -119,17 +118,19 @@ func (m *manager) run(service api.ServiceView, slot int, node, container string)
 	return task
 }
 
-// registry knows images by their normalized names.
-type registry map[string]deploy.Image
+// registry knows web:1, web:2, and what it is told of by normalized names; a nil
+// error means a digest.
+type registry map[string]error
 
-func (r registry) Resolve(_ context.Context, image, _ string) (deploy.Image, error) {
-	if found, ok := r[image]; ok {
-		return found, nil
+func (r registry) Resolve(_ context.Context, image, _ string) (string, api.ImageConfig, error) {
+	err, known := r[image]
+	if !known && image != "docker.io/library/web:1" && image != "docker.io/library/web:2" {
+		err = api.NotFoundf("there is no image %s", image)
 	}
-	if image == "docker.io/library/web:1" || image == "docker.io/library/web:2" {
-		return deploy.Image{Digest: "sha256:" + image[len(image)-1:], Platforms: []api.Platform{{OS: "linux", Arch: "amd64"}}}, nil
+	if err != nil {
+		return "", api.ImageConfig{}, err
 	}
-	return deploy.Image{}, api.NotFoundf("there is no image %s", image)
+	return "sha256:" + image[len(image)-1:], api.ImageConfig{Platforms: []api.Platform{{OS: "linux", Arch: "amd64"}}}, nil
 }
 
 // nodes plays the nodes' end of streams.
