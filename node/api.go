@@ -3,6 +3,7 @@ package node
 import (
 	"net/http"
 
+	"github.com/orc-project/orc/server/image"
 	"github.com/orc-project/orc/server/rest"
 	"github.com/orc-project/orc/server/session"
 )
@@ -10,6 +11,6 @@ import (
 // api answers users.
 func (n *process) api(dispatcher *session.Dispatcher) http.Handler {
 	return rest.New(rest.Config{
-		Store: n.database.store, Dispatcher: dispatcher, Resolver: &registry{}, Node: n.identity.ID, Log: n.log,
+		Store: n.database.store, Dispatcher: dispatcher, Resolver: &image.Resolver{}, Node: n.identity.ID, Log: n.log,
 	})
 }
