@@ -38,13 +38,18 @@ func (c *Client) Exec(ctx context.Context, request wire.ExecRequest) (*Exec, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	reader, writer := io.Pipe()
-	response, err := c.send(ctx, http.MethodPost, path("exec"), nil, io.MultiReader(&frame, reader), "application/octet-stream")
+	response, err := c.send(ctx, http.MethodPost, path("exec"), nil, input{io.MultiReader(&frame, reader), reader}, "application/octet-stream")
 	if err != nil {
 		cancel()
-		reader.Close()
 		return nil, err
 	}
 	return &Exec{client: c, up: writer, body: response.Body, cancel: cancel}, nil
+}
+
+// input is a request's body that the transport can end while it is being read.
+type input struct {
+	io.Reader
+	io.Closer
 }
 
 // Resize tells the size of the terminal in characters.

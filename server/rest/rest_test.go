@@ -193,3 +193,23 @@ func requireCode(t *testing.T, code api.Code, err error, words ...string) {
 	require.NotContains(t, told.Message, "\n")
 	require.False(t, errors.Is(err, context.DeadlineExceeded))
 }
+
+// finish lets a task's container end with code 3.
+func (m *manager) finish(task, container string) {
+	m.t.Helper()
+	m.put(&api.TaskStatus{
+		Meta: api.Meta{ID: task}, Node: "n2id", State: api.TaskFailed,
+		Attempts: []api.Attempt{{Container: container, Started: time.Unix(100, 0), Finished: time.Unix(101, 0), ExitCode: 3}},
+	})
+}
+
+func (m *manager) removeTasks(ids ...string) {
+	m.t.Helper()
+	tx := &store.Tx{}
+	for _, id := range ids {
+		tx.Remove(api.KindTask, id)
+		tx.Remove(api.KindTaskStatus, id)
+	}
+	_, err := m.store.Commit(m.ctx, tx)
+	require.NoError(m.t, err)
+}

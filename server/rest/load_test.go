@@ -1,0 +1,137 @@
+package rest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire"
+)
+
+// library is nodes that take archives; it keeps what each got in full.
+type library struct {
+	mu  sync.Mutex
+	got map[string][]byte
+}
+
+func (l *library) serve(node string, _ wire.Open, stream net.Conn) {
+	var archive bytes.Buffer
+	for {
+		channel, payload, err := wire.ReadFrame(stream)
+		if err != nil {
+			return
+		}
+		if channel == wire.Data {
+			archive.Write(payload)
+			continue
+		}
+		break
+	}
+	l.mu.Lock()
+	l.got[node] = archive.Bytes()
+	l.mu.Unlock()
+	_ = send(stream, []wire.LoadedImage{{Name: "docker.io/library/clock:1.0", Digest: "sha256:c10c", Size: 7}})
+}
+
+func TestAnImageIsLoadedOntoEveryNodeAndNeedsNoRegistryThen(t *testing.T) {
+	m := newManager(t)
+	l := &library{got: make(map[string][]byte)}
+	m.nodes.answer(l.serve)
+	archive := bytes.Repeat([]byte("0123456789abcdef"), 3*pieceSize/16+5)
+	progress := collect(t, m.client.LoadImages(m.ctx, bytes.NewReader(archive), int64(len(archive))))
+	last := progress[len(progress)-1]
+	require.Equal(t, api.LoadDone, last.State)
+	require.Equal(t, "loaded on 2 of 2 nodes", last.Message)
+	require.Equal(t, "docker.io/library/clock:1.0", last.Images[0].Name)
+	require.Equal(t, archive, l.got["n1id"])
+	require.Equal(t, archive, l.got["n2id"])
+
+	answer, err := m.client.CreateService(m.ctx, api.ServiceCreate{Spec: api.ServiceSpec{Container: api.ContainerSpec{Image: "clock:1.0"}}})
+	require.NoError(t, err)
+	require.Equal(t, "sha256:c10c", answer.Service.Spec.Container.Digest)
+	require.Contains(t, answer.Service.Name, "clock-", "a name was made of the image's")
+	images, err := m.client.Images(m.ctx)
+	require.NoError(t, err)
+	require.Len(t, images, 1)
+	require.NoError(t, m.client.RemoveImage(m.ctx, "clock:1.0"))
+}
+
+func TestANodeThatCannotLoadDoesNotHinderTheOthers(t *testing.T) {
+	m := newManager(t)
+	l := &library{got: make(map[string][]byte)}
+	m.nodes.answer(func(node string, open wire.Open, stream net.Conn) {
+		if node == "n2id" {
+			_ = wire.WriteError(stream, api.Errorf(api.CodeUnavailable, "the disk is full"))
+			return
+		}
+		l.serve(node, open, stream)
+	})
+	archive := bytes.Repeat([]byte("x"), 40*pieceSize)
+	progress := collect(t, m.client.LoadImages(m.ctx, bytes.NewReader(archive), 0))
+	require.Equal(t, "loaded on 1 of 2 nodes", progress[len(progress)-1].Message)
+	var failed []string
+	for _, line := range progress {
+		if line.State == api.LoadFailed {
+			failed = append(failed, line.NodeName+": "+line.Message)
+		}
+	}
+	require.Len(t, failed, 1)
+	require.Contains(t, failed[0], "n2: ")
+	require.Equal(t, archive, l.got["n1id"])
+}
+
+func TestAWrongArchiveIsRefused(t *testing.T) {
+	m := newManager(t)
+	m.nodes.answer(func(_ string, _ wire.Open, stream net.Conn) {
+		_, _, _ = wire.ReadFrame(stream)
+		_ = wire.WriteError(stream, api.Invalidf("this is not an image archive"))
+	})
+	var last error
+	for _, err := range m.client.LoadImages(m.ctx, bytes.NewReader([]byte("hello")), 5) {
+		last = err
+	}
+	requireCode(t, api.CodeInvalid, last, "not an image archive")
+}
+
+// broken is a file that cannot be read to its end.
+type broken struct{ io.Reader }
+
+func (b broken) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err == io.EOF {
+		err = errors.New("the disk is broken")
+	}
+	return n, err
+}
+
+func TestAnArchiveThatIsCutShortReachesNoNode(t *testing.T) {
+	m := newManager(t)
+	l := &library{got: make(map[string][]byte)}
+	m.nodes.answer(l.serve)
+	var last error
+	for _, err := range m.client.LoadImages(m.ctx, broken{bytes.NewReader(make([]byte, 3*pieceSize))}, 0) {
+		last = err
+	}
+	require.Error(t, last)
+	m.nodes.wait()
+	require.Empty(t, l.got)
+	images, err := m.client.Images(m.ctx)
+	require.NoError(t, err)
+	require.Empty(t, images)
+}
+
+func TestLoadingNeedsANodeThatIsReady(t *testing.T) {
+	m := newManager(t)
+	for _, id := range []string{"n1id", "n2id"} {
+		m.put(&api.NodeStatus{Meta: api.Meta{ID: id}, State: api.NodeDown})
+	}
+	for _, err := range m.client.LoadImages(m.ctx, bytes.NewReader([]byte("x")), 1) {
+		requireCode(t, api.CodeUnavailable, err, "no node is ready")
+	}
+}
