@@ -81,33 +81,33 @@ var hopeless = []string{
 
 // explainStart tells why a process did not start. command says whether it is the
 // command's fault, and then code is what a shell would return for it.
-func explainStart(err error) (explained error, code int) {
+func explainStart(err error) (code int, explained error) {
 	if full(err) {
-		return runtime.ErrFull, 0
+		return 0, runtime.ErrFull
 	}
 	text := strings.TrimSuffix(oneLine(native(err)).Error(), ": unknown")
 	if !strings.Contains(text, "OCI runtime") && !strings.Contains(text, "runc") {
-		return native(err), 0
+		return 0, native(err)
 	}
 	text = runcPrefix.ReplaceAllString(text, "")
 	if found := missingCommand.FindStringSubmatch(text); found != nil {
 		command, reason := found[1]+found[2], found[3]
 		if strings.Contains(reason, "permission denied") || strings.Contains(reason, "is a directory") {
-			return fmt.Errorf("%w: %s: the image's file cannot be executed: permission denied", runtime.ErrRejected, command), 126
+			return 126, fmt.Errorf("%w: %s: the image's file cannot be executed: permission denied", runtime.ErrRejected, command)
 		}
 		if strings.Contains(reason, "exec format error") {
-			return fmt.Errorf("%w: %s: it is no program for this machine", runtime.ErrRejected, command), 126
+			return 126, fmt.Errorf("%w: %s: it is no program for this machine", runtime.ErrRejected, command)
 		}
 		if strings.Contains(reason, "no such file") || strings.Contains(reason, "not found") {
-			return fmt.Errorf("%w: %s: no such command in the image", runtime.ErrRejected, command), 127
+			return 127, fmt.Errorf("%w: %s: no such command in the image", runtime.ErrRejected, command)
 		}
 	}
 	for _, words := range hopeless {
 		if strings.Contains(text, words) {
-			return fmt.Errorf("%w: %s", runtime.ErrRejected, text), 126
+			return 126, fmt.Errorf("%w: %s", runtime.ErrRejected, text)
 		}
 	}
-	return errors.New(text), 126
+	return 126, errors.New(text)
 }
 
 // explainPull tells why an image could not be had.

@@ -125,7 +125,7 @@ func (r *Runtime) runExec(ctx context.Context, id string, task client.Task, spec
 		return 0, explain("exec in "+id, err)
 	}
 	if err := process.Start(detached); err != nil {
-		explained, code := explainStart(err)
+		code, explained := explainStart(err)
 		return code, fmt.Errorf("exec in %s: %w", id, explained)
 	}
 	stop := streams.serve(detached, process, exec.Resize)

@@ -54,14 +54,14 @@ func (r *Runtime) Start(ctx context.Context, id string) error {
 	}
 	service := r.client.TaskService()
 	if _, err := service.Create(ctx, request); err != nil {
-		explained, _ := explainStart(err)
+		_, explained := explainStart(err)
 		return fmt.Errorf("start container %s: %w", id, explained)
 	}
 	if err := r.markStarted(id); err != nil {
 		return errors.Join(explain("start container "+id, err), r.endTask(ctx, id, p.meta.HostPid))
 	}
 	if _, err := service.Start(ctx, &tasks.StartRequest{ContainerID: id}); err != nil {
-		explained, _ := explainStart(err)
+		_, explained := explainStart(err)
 		return errors.Join(fmt.Errorf("start container %s: %w", id, explained), r.endTask(ctx, id, p.meta.HostPid), r.unmarkStarted(id))
 	}
 	r.prepared.Delete(id)
