@@ -19,11 +19,11 @@ import (
 
 // serveAgent runs the agent on containerd, connected to a manager.
 func (n *process) serveAgent(ctx context.Context) error {
-	address, watch, err := n.containerd(ctx)
+	config, watch, err := n.containerd(ctx)
 	if err != nil {
 		return err
 	}
-	rt, err := containerd.New(containerd.Config{Address: address, DataDir: n.dir.path}, n.log.Named("containerd"))
+	rt, err := containerd.New(config, n.log.Named("containerd"))
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (n *process) serveAgent(ctx context.Context) error {
 	defer cancel()
 	engine, err := rt.Version(asking)
 	if err != nil {
-		return fmt.Errorf("ask containerd at %s: %w", address, err)
+		return fmt.Errorf("ask containerd at %s: %w", config.Address, err)
 	}
 	if err := os.MkdirAll(n.dir.file("agent"), 0o700); err != nil {
 		return fmt.Errorf("make the agent's directory: %w", err)
@@ -53,20 +53,22 @@ func (n *process) serveAgent(ctx context.Context) error {
 	return group.Wait()
 }
 
-// containerd returns the socket of the one to use, and what watches it.
-func (n *process) containerd(ctx context.Context) (address string, watch func(context.Context) error, err error) {
-	if n.config.Containerd != "" {
-		return n.config.Containerd, func(context.Context) error { return nil }, nil
+// containerd returns where the one to use is, and what watches it.
+func (n *process) containerd(ctx context.Context) (config containerd.Config, watch func(context.Context) error, err error) {
+	config = containerd.Config{Address: n.config.Containerd, DataDir: n.dir.path}
+	if config.Address != "" {
+		return config, func(context.Context) error { return nil }, nil
 	}
 	contents, err := bundle.Contents()
 	if err != nil {
-		return "", nil, err
+		return config, nil, err
 	}
 	daemon, err := containerd.StartDaemon(ctx, n.dir.path, contents, n.log.Named("containerd"))
 	if err != nil {
-		return "", nil, fmt.Errorf("start containerd: %w", err)
+		return config, nil, err
 	}
-	return daemon.Address(), daemon.Run, nil
+	config.Address, config.Init = daemon.Address(), daemon.Init()
+	return config, daemon.Run, nil
 }
 
 // managersFile is where the agent keeps the managers it heard of. A manager's own

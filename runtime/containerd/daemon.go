@@ -96,6 +96,9 @@ func (d *Daemon) Address() string { return d.layout.socket() }
 // Programs is the directory that the bundle was unpacked to.
 func (d *Daemon) Programs() string { return d.programs }
 
+// Init is the program for containers that want an init process, for Config.
+func (d *Daemon) Init() string { return filepath.Join(d.programs, bundle.Init) }
+
 // Pid is the daemon's process.
 func (d *Daemon) Pid() int {
 	d.mu.Lock()

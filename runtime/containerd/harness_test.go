@@ -57,7 +57,7 @@ func open(t testing.TB) *node {
 	daemon, err := StartDaemon(context.Background(), n.dataDir, b, log)
 	require.NoError(t, err)
 	n.daemon = daemon
-	n.Runtime, err = New(Config{Address: daemon.Address(), DataDir: n.dataDir, Init: filepath.Join(daemon.Programs(), bundle.Init)}, log)
+	n.Runtime, err = New(Config{Address: daemon.Address(), DataDir: n.dataDir, Init: daemon.Init()}, log)
 	require.NoError(t, err)
 	t.Cleanup(n.close)
 	return n
