@@ -66,6 +66,12 @@ func (p *pass) follow(record *api.Rollout, config api.UpdateConfig) (inFlight in
 				p.wakeAt(free)
 			}
 		default:
+			if s.holder.task.Node == "" && !s.ran() {
+				continue // it never ran: the rollout costs it nothing, nor waits for it
+			}
+			if pending := s.holder.task.Node == "" && s.holder.step == 0; pending && len(s.older) > 0 && !p.bothFit(s) {
+				p.retireOlder(s, "revision "+fmt.Sprint(record.To)+" needs its place")
+			}
 			inFlight++
 			if !at.IsZero() {
 				p.wakeAt(at)
@@ -73,6 +79,11 @@ func (p *pass) follow(record *api.Rollout, config api.UpdateConfig) (inFlight in
 		}
 	}
 	return inFlight
+}
+
+// ran says whether the slot had a task on a node before its holder.
+func (s *slot) ran() bool {
+	return slices.ContainsFunc(slices.Concat(s.older, s.leaving, s.past), func(m *member) bool { return m.task.Node != "" })
 }
 
 func (p *pass) retireOlder(s *slot, reason string) {

@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,17 +21,23 @@ const (
 const explainAgain = 10 * time.Second
 
 // placePending finds nodes for the tasks that have none, or says why there is
-// none. Global services have done it themselves: see coverNodes.
+// none: the lowest slots first, so that a slot that is renewed gets its place back
+// before one that never had any. Global services have done it themselves: see
+// coverNodes.
 func (p *pass) placePending() {
-	wait, asked := "", false
+	var pending []*member
 	for _, m := range p.members {
-		if m.task.Node != "" || m.task.Slot == 0 || m.task.Desired != api.DesiredRun || m.ended() {
-			continue
+		if m.task.Node == "" && m.task.Slot > 0 && m.wanted() {
+			pending = append(pending, m)
 		}
-		if !asked {
-			wait, asked = p.waitsFor(), true
-			p.count()
-		}
+	}
+	if len(pending) == 0 {
+		return
+	}
+	slices.SortStableFunc(pending, func(a, b *member) int { return cmp.Compare(a.task.Slot, b.task.Slot) })
+	wait := p.waitsFor()
+	p.count()
+	for _, m := range pending {
 		if wait != "" {
 			p.explain(m, wait)
 			continue

@@ -53,7 +53,8 @@ func (p *pass) fillSlots(belongs func(*api.Task) bool) {
 	// Managers' clocks differ: of a slot's tasks those of the current revision are
 	// the newer ones whatever their times say.
 	slices.SortStableFunc(p.members, func(a, b *member) int {
-		return cmp.Or(boolean(p.isCurrent(a), p.isCurrent(b)), a.task.Created.Compare(b.task.Created), cmp.Compare(a.task.Revision, b.task.Revision), cmp.Compare(a.task.ID, b.task.ID))
+		return cmp.Or(boolean(p.isCurrent(a), p.isCurrent(b)), a.task.Created.Compare(b.task.Created), cmp.Compare(a.task.Revision, b.task.Revision),
+			cmp.Compare(a.task.Slot, b.task.Slot), cmp.Compare(a.task.ID, b.task.ID))
 	})
 	found := make(map[key]*slot)
 	for _, m := range p.members {
