@@ -41,7 +41,7 @@ func TestBadInputGetsOneClearLineAndChangesNothing(t *testing.T) {
 		"archive cut":     {[]string{"image", "load", cut}, "cut.tar", 1},
 		"bad constraint":  {[]string{"service", "create", "--name", "x", "--constraint", "node.nonsense==1", "clock:1.0"}, "node.nonsense", 1},
 		"exec in nothing": {[]string{"exec", "clock.7", "true"}, "clock.7", 1},
-		"negative scale":  {[]string{"service", "scale", "clock=-1"}, "-1", 1},
+		"negative scale":  {[]string{"service", "scale", "clock=-1"}, "-1", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := tryOrc(t, test.args...)
