@@ -66,7 +66,7 @@ func TestFormats(t *testing.T) {
 		`{"Country":"","ID":"pea","Name":"Pear","State":"green"}`+"\n", show(t, 0, output.Options{Format: "json"}))
 	require.Equal(t, "An apple with <a long> name is ripe\nPear is green\n", show(t, 0, output.Options{Format: "{{.Name}} is {{.State}}"}))
 	require.Equal(t, "\"at\"\n\"\"\n", show(t, 0, output.Options{Format: "{{json .Country}}"}))
-	require.Equal(t, "STATE   COUNTRY\nRIPE    at\nGREEN   \n", show(t, 0, output.Options{Format: `table {{upper .State}}\t{{.Country}}`}))
+	require.Equal(t, "STATE   COUNTRY\nRIPE    at\nGREEN\n", show(t, 0, output.Options{Format: `table {{upper .State}}\t{{.Country}}`}))
 }
 
 func TestAWrongTemplateIsOneClearLine(t *testing.T) {

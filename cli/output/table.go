@@ -26,21 +26,22 @@ type table struct {
 // widest of those that may shrink until the line fits the terminal.
 func (t *table) print(p *Printer) error {
 	widths := t.fit(p.Width)
-	var out strings.Builder
 	header := make([]cell, len(t.headers))
 	for i, name := range t.headers {
 		header[i].text = name
 	}
+	var out strings.Builder
 	for _, row := range append([][]cell{header}, t.rows...) {
+		space := ""
 		for i, c := range row {
 			text := cut(c.text, widths[i])
-			out.WriteString(p.Paint(c.color, text))
-			if i < len(row)-1 {
-				out.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)))
-				out.WriteString(gap)
+			if text != "" {
+				out.WriteString(space + p.Paint(c.color, text))
+				space = ""
 			}
+			space += strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)) + gap
 		}
-		out.WriteByte('\n')
+		out.WriteByte('\n') // without the space behind the last text
 	}
 	_, err := p.Out.Write([]byte(out.String()))
 	return err

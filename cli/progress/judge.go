@@ -35,9 +35,10 @@ const placementPatience = 30 * time.Second
 // judge remembers what it has to about one service between two looks.
 type judge struct {
 	want int
-	// complete is since when all tasks run, unplaced since when one has no node; by
+	// complete is since when all tasks run, desired how many those are, unplaced since when one has no node; by
 	// this host's clock.
 	complete, unplaced time.Time
+	desired            int
 	// why the update is being rolled back: the rollout forgets it at the end.
 	why string
 }
@@ -71,7 +72,7 @@ func (j *judge) look(service *api.ServiceView, tasks []api.TaskView, now time.Ti
 		return state
 	}
 	if service.Spec.Mode.Job() {
-		j.job(service, tasks, &state)
+		j.job(service, tasks, &state, now)
 		return state
 	}
 	if state.Running != state.Desired || stale > 0 || waiting > 0 {
@@ -96,14 +97,20 @@ func (j *judge) verify(service *api.ServiceView, state *State, stable, now time.
 			return
 		}
 	}
-	if j.complete.IsZero() {
-		j.complete = now
+	if j.complete.IsZero() || j.desired != state.Desired {
+		j.complete, j.desired = now, state.Desired
 	}
 	monitor := api.DefaultUpdateMonitor
 	if service.Spec.Update.Monitor != nil {
 		monitor = service.Spec.Update.Monitor.Std()
 	}
-	if state.Desired > 0 && now.Sub(stable) < monitor && now.Sub(j.complete) < monitor {
+	waited := now.Sub(j.complete) >= monitor
+	switch {
+	case state.Desired == 0 && service.Spec.Mode.Global() && !waited:
+		// No node fits, or the manager has not got to it yet.
+		state.Note = "waiting for nodes"
+		return
+	case state.Desired > 0 && now.Sub(stable) < monitor && !waited:
 		state.Note = "verifying that the tasks stay up"
 		return
 	}
@@ -129,7 +136,7 @@ func (j *judge) moved(service *api.ServiceView, state *State) bool {
 	return true
 }
 
-func (j *judge) job(service *api.ServiceView, tasks []api.TaskView, state *State) {
+func (j *judge) job(service *api.ServiceView, tasks []api.TaskView, state *State, now time.Time) {
 	if service.Spec.Schedule != "" {
 		state.Done, state.Note = true, "runs at "+service.Spec.Schedule
 		return
@@ -141,6 +148,10 @@ func (j *judge) job(service *api.ServiceView, tasks []api.TaskView, state *State
 		}
 	}
 	state.Running = max(completed, service.Completed)
+	if state.Desired == 0 && service.Spec.Mode.Global() {
+		j.verify(service, state, time.Time{}, now)
+		return
+	}
 	if state.Done = state.Running >= state.Desired; state.Done {
 		state.Note = "completed"
 	} else if state.Note == "" {

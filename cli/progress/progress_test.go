@@ -236,6 +236,21 @@ func TestTasksThatFitNoNodeAreWaitedForAWhile(t *testing.T) {
 	})
 }
 
+func TestAGlobalServiceIsNotDoneBeforeItHasTasks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(0)
+		w.service.Spec.Mode = api.ModeGlobal
+		err, took, printed := follow(t, w, progress.Watch{}, func() {
+			w.sleep(time.Second + time.Millisecond)
+			w.task(0, 1, api.TaskRunning)
+			w.service.Desired = 1
+		})
+		require.NoError(t, err)
+		require.InDelta(t, 6, took.Seconds(), 0.5)
+		require.Contains(t, printed, "web: 0/0 waiting for nodes\n")
+	})
+}
+
 func TestJobsAreDoneWhenTheirTasksCompleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(2)

@@ -13,6 +13,7 @@ import (
 type screen struct {
 	printer *output.Printer
 	drawn   int               // lines that stand on the terminal
+	last    string            // what was drawn last, without the way back up
 	said    map[string]string // what was printed last, by service
 }
 
@@ -38,9 +39,6 @@ func (s *screen) redraw(states []State) {
 		width = max(width, utf8.RuneCountInString(state.Name))
 	}
 	var out strings.Builder
-	if s.drawn > 0 {
-		fmt.Fprintf(&out, "\x1b[%dA", s.drawn)
-	}
 	for _, state := range states {
 		mark, color := "·", output.Busy
 		switch {
@@ -56,8 +54,14 @@ func (s *screen) redraw(states []State) {
 	for extra := len(states); extra < s.drawn; extra++ {
 		out.WriteString("\r\x1b[K\n")
 	}
-	s.drawn = max(s.drawn, len(states))
-	fmt.Fprint(s.printer.Out, out.String())
+	if out.String() == s.last && s.drawn > 0 {
+		return
+	}
+	if s.drawn > 0 {
+		fmt.Fprintf(s.printer.Out, "\x1b[%dA", s.drawn)
+	}
+	s.drawn, s.last = max(s.drawn, len(states)), out.String()
+	fmt.Fprint(s.printer.Out, s.last)
 }
 
 // note prints a line that is about no service.
