@@ -16,56 +16,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forgetMemory removes what a real host would lose with its power: mounts below
-// the node's directory, shims' sockets, and the containers' control groups.
+// runDir is where nodes keep what does not outlive a boot, each in a directory of
+// its own whose file data-dir says whose it is.
+const runDir = "/run/orc"
+
+// forgetMemory removes what a real host would lose with its power: the node's part
+// of runDir, with the mounts in it, and the containers' control groups.
 func (n *Node) forgetMemory(ctx context.Context) error {
-	containers, err := n.bundles()
+	owners, err := filepath.Glob(filepath.Join(runDir, "*", "data-dir"))
 	if err != nil {
 		return err
 	}
-	for _, bundle := range containers {
-		// containerd keeps shims' sockets outside of its state directory; the bundle
-		// says where.
-		address, err := os.ReadFile(filepath.Join(bundle, "address"))
-		if err == nil {
-			os.Remove(strings.TrimPrefix(strings.TrimSpace(string(address)), "unix://"))
+	for _, owner := range owners {
+		of, err := os.ReadFile(owner)
+		if err != nil || !strings.HasPrefix(strings.TrimSpace(string(of))+"/", n.DataDir()+"/") {
+			continue // another node's, or gone meanwhile
 		}
+		if err := forgetRun(ctx, filepath.Dir(owner)); err != nil {
+			return err
+		}
+	}
+	os.Remove(runDir) // only when it was the last one
+	return unmountBelow(n.dir())
+}
+
+func forgetRun(ctx context.Context, dir string) error {
+	bundles, err := filepath.Glob(filepath.Join(dir, "containerd/io.containerd.runtime.v2.task/*/*"))
+	if err != nil {
+		return err
+	}
+	for _, bundle := range bundles {
 		if err := removeCgroups(ctx, filepath.Base(bundle)); err != nil {
 			return err
 		}
 	}
-	if err := unmountBelow(n.dir()); err != nil {
+	if err := unmountBelow(dir); err != nil {
 		return err
 	}
-	for _, bundle := range containers {
-		if err := os.RemoveAll(bundle); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// bundles are the directories in which containerd keeps running containers.
-func (n *Node) bundles() ([]string, error) {
-	var found []string
-	err := filepath.WalkDir(n.DataDir(), func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil // gone meanwhile
-		case err != nil:
-			return err
-		case !entry.IsDir():
-			return nil
-		case entry.Name() == "io.containerd.runtime.v2.task" && strings.Contains(path, "state"):
-			bundles, err := filepath.Glob(filepath.Join(path, "*", "*"))
-			found = append(found, bundles...)
-			return errors.Join(err, fs.SkipDir)
-		case strings.HasPrefix(entry.Name(), "io.containerd.") || entry.Name() == "member":
-			return fs.SkipDir // content and snapshots: large, and no bundle in them
-		}
-		return nil
-	})
-	return found, err
+	return os.RemoveAll(dir)
 }
 
 // unmountBelow unmounts what is mounted at or below dir, the deepest first.

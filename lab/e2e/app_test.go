@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -49,6 +50,27 @@ func TestDeployRunsAnAppAndASecondDeployChangesOnlyWhatDiffers(t *testing.T) {
 
 	orc(t, "app", "rm", "shop")
 	eventually(t, "the app is gone", func() error { return leftovers("shop_web", "shop_clock") })
+}
+
+func TestARemovedAppLeavesNoSnapshotBehind(t *testing.T) {
+	cluster(t)
+	file := write(t, "app.yaml", app)
+	gone := func() int {
+		orc(t, "deploy", file)
+		orc(t, "app", "rm", "shop")
+		eventually(t, "the app is gone", func() error { return leftovers("shop_web", "shop_clock") })
+		count, err := snapshots()
+		require.NoError(t, err)
+		require.NotZero(t, count, "the images' layers stay")
+		return count
+	}
+	first := gone() // unpacks the images where that had not been done
+	eventually(t, "as many snapshots as before", func() error {
+		if again := gone(); again > first {
+			return fmt.Errorf("%d, and %d before", again, first)
+		}
+		return nil
+	})
 }
 
 func TestPruneRemovesWhatTheFileLeftOut(t *testing.T) {

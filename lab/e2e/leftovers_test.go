@@ -40,18 +40,31 @@ func traces() error {
 		return err
 	}
 	for line := range strings.Lines(string(mounts)) {
-		if strings.Contains(line, shared.Dir()+"/n") && !strings.Contains(line, "/namespaces/") {
+		if strings.Contains(line, shared.Dir()+"/n") && !strings.Contains(line, "/namespaces/") { // overlayfs names its layers
 			return fmt.Errorf("a mount is left: %s", strings.TrimSpace(line))
 		}
 	}
-	for _, node := range shared.Nodes() {
-		bundles, err := filepath.Glob(filepath.Join(node.DataDir(), "*/*/io.containerd.runtime.v2.task/orc/*"))
-		if err != nil {
-			return err
-		}
-		if len(bundles) > 0 {
-			return fmt.Errorf("containers are left: %v", bundles)
+	bundles, err := filepath.Glob("/run/orc/*/containerd/io.containerd.runtime.v2.task/orc/*")
+	if err != nil {
+		return err
+	}
+	for _, bundle := range bundles {
+		owner, err := os.ReadFile(filepath.Join(strings.SplitAfter(bundle, "/containerd/")[0], "..", "data-dir"))
+		if err == nil && strings.HasPrefix(string(owner), shared.Dir()) {
+			return fmt.Errorf("a container is left: %s", bundle)
 		}
 	}
 	return nil
+}
+
+// snapshots counts the containers' file systems and images' layers of every node.
+func snapshots() (count int, err error) {
+	for _, node := range shared.Nodes() {
+		found, err := filepath.Glob(filepath.Join(node.DataDir(), "containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/*"))
+		if err != nil {
+			return 0, err
+		}
+		count += len(found)
+	}
+	return count, nil
 }
