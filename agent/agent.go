@@ -60,6 +60,7 @@ type Agent struct {
 	mu       sync.Mutex
 	tasks    map[string]*task
 	set      assignments
+	complete bool            // a manager has told all that there is
 	running  context.Context // Run's; nil before
 	workers  sync.WaitGroup
 	byID     map[string]*task // by container
@@ -104,12 +105,8 @@ func (a *Agent) assignmentsFile() string { return filepath.Join(a.config.Dir, "a
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.logs.Close()
 	ctx, cancel := context.WithCancel(ctx)
-	defer a.workers.Wait()
-	defer cancel()
-	events, err := a.begin(ctx)
-	if err != nil {
-		return err
-	}
+	defer a.finish(cancel)
+	events := a.begin(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -119,23 +116,26 @@ func (a *Agent) Run(ctx context.Context) error {
 				a.wakeContainer(event)
 				continue
 			}
-			if events, err = a.subscribe(ctx); err != nil {
-				return nil // ctx ended
-			}
+			events = a.subscribe(ctx)
 			a.wakeAll()
 		}
 	}
 }
 
+// finish ends the workers and waits for them. No other starts from then on.
+func (a *Agent) finish(cancel context.CancelFunc) {
+	a.mu.Lock()
+	cancel()
+	a.mu.Unlock()
+	a.workers.Wait()
+}
+
 // begin finds again what runs, and starts the workers.
-func (a *Agent) begin(ctx context.Context) (<-chan runtime.Event, error) {
-	events, err := a.subscribe(ctx)
+func (a *Agent) begin(ctx context.Context) <-chan runtime.Event {
+	events := a.subscribe(ctx)
+	containers, err := patiently(ctx, a.log, a.config.Runtime.List)
 	if err != nil {
-		return nil, nil
-	}
-	containers, err := a.config.Runtime.List(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list containers: %w", err)
+		return nil // ctx ended
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -144,30 +144,43 @@ func (a *Agent) begin(ctx context.Context) (<-chan runtime.Event, error) {
 		a.add(id)
 	}
 	a.adopt(containers)
+	a.findLeftovers(containers)
 	close(a.adopted)
-	for _, t := range a.tasks {
+	for id, t := range a.tasks {
+		if _, assigned := a.set.Tasks[id]; a.complete && !assigned {
+			t.assign(goalGone, nil, true)
+		}
 		a.start(t)
 	}
 	a.log.Info("agent runs", zap.Int("tasks", len(a.tasks)), zap.Int("containers", len(containers)))
-	return events, nil
+	return events
 }
 
 // retryPause is how long a runtime that is away is given before the next try.
 const retryPause = 200 * time.Millisecond
 
-// subscribe asks for the runtime's events until it gets them. The only error is
-// ctx's.
-func (a *Agent) subscribe(ctx context.Context) (<-chan runtime.Event, error) {
+// subscribe asks for the runtime's events until it gets them. When ctx ends it
+// returns a channel that never delivers.
+func (a *Agent) subscribe(ctx context.Context) <-chan runtime.Event {
+	events, err := patiently(ctx, a.log, a.config.Runtime.Events)
+	if err != nil {
+		return nil
+	}
+	return events
+}
+
+// patiently asks the runtime until it answers. The only error is ctx's.
+func patiently[T any](ctx context.Context, log *zap.Logger, ask func(context.Context) (T, error)) (T, error) {
 	for told := false; ; told = true {
-		events, err := a.config.Runtime.Events(ctx)
+		answer, err := ask(ctx)
 		if err == nil {
-			return events, nil
+			return answer, nil
 		}
 		if !told {
-			a.log.Warn("the runtime does not answer", zap.Error(err))
+			log.Warn("the runtime does not answer", zap.Error(err))
 		}
 		if err := pause(ctx, retryPause); err != nil {
-			return nil, err
+			return answer, err
 		}
 	}
 }
@@ -186,41 +199,40 @@ func (a *Agent) Apply(down wire.Down) error {
 		a.log.Error("assignments cannot be written to disk", zap.Error(err))
 	}
 	a.set = next
+	a.complete = a.complete || down.Full
 	if a.running == nil {
 		return nil // begin takes it from the set
 	}
 	for id, t := range a.tasks {
-		if _, assigned := a.set.Tasks[id]; !assigned {
-			t.assign(goalGone, nil)
+		if _, assigned := a.set.Tasks[id]; !assigned && (a.complete || t.known()) {
+			a.turn(t, nil, down)
 		}
 	}
 	for id := range a.set.Tasks {
 		if t := a.tasks[id]; t != nil {
-			t.assign(a.set.goal(id), a.set.assigned(id))
+			a.turn(t, a.set.assigned(id), down)
 			continue
 		}
 		a.start(a.add(id))
 	}
-	if down.Full {
-		a.holdBack()
-	}
 	return nil
 }
 
-// holdBack lets nothing new start before everything has ended that should not run:
-// this node may have been cut off while its tasks were replaced.
-func (a *Agent) holdBack() {
-	for _, t := range a.tasks {
-		if t.mustEnd() {
-			a.leaving[t] = true
-		}
+// turn gives a task its goal after a message. What should not run any more by a
+// complete one was replaced while this node was cut off: nothing new starts before
+// it has ended. The caller holds mu.
+func (a *Agent) turn(t *task, want *assigned, down wire.Down) {
+	superseded := t.assign(a.set.goal(t.id), want, len(down.Files) > 0)
+	if !down.Full || !superseded {
+		return
 	}
-	if len(a.leaving) > 0 && isClosed(a.released) {
+	a.leaving[t] = true
+	if isClosed(a.released) {
 		a.released = make(chan struct{})
 	}
 }
 
-// left tells that a task has ended, or is done for.
+// left tells that a task has ended, or that it cannot be waited for.
 func (a *Agent) left(t *task) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -243,26 +255,15 @@ func (a *Agent) mayStart() <-chan struct{} {
 func (a *Agent) add(id string) *task {
 	t := newTask(a, id)
 	t.load()
-	t.assign(a.set.goal(id), a.set.assigned(id))
+	t.assign(a.set.goal(id), a.set.assigned(id), true)
 	a.tasks[id] = t
 	return t
 }
 
+// start starts a task's worker, unless Run ends. The caller holds mu.
 func (a *Agent) start(t *task) {
-	a.workers.Go(func() { t.run(a.running) })
-}
-
-// adopt gives the containers that exist to their tasks, the newest of each, and
-// makes workers that remove those that belong to no task. The caller holds mu.
-func (a *Agent) adopt(containers []runtime.Container) {
-	for _, c := range containers {
-		t := a.tasks[c.Task.Task]
-		if t == nil {
-			t = newTask(a, c.Task.Task)
-			t.assign(goalGone, nil)
-			a.tasks[t.id] = t
-		}
-		t.adopt(c)
+	if ctx := a.running; ctx.Err() == nil {
+		a.workers.Go(func() { t.run(ctx) })
 	}
 }
 
@@ -275,7 +276,7 @@ func (a *Agent) forget(t *task) {
 		return
 	}
 	delete(a.tasks, t.id)
-	if _, assigned := a.set.Tasks[t.id]; assigned && a.running.Err() == nil {
+	if _, assigned := a.set.Tasks[t.id]; assigned {
 		a.start(a.add(t.id)) // assigned again while it was being forgotten
 	}
 }

@@ -30,6 +30,11 @@ type assigned struct {
 	files map[string][]byte
 }
 
+// same says that nothing a worker acts on differs.
+func (a *assigned) same(other *assigned) bool {
+	return other != nil && a.Assignment == other.Assignment && (a.spec == nil) == (other.spec == nil)
+}
+
 // apply returns the set after a message. The receiver stays as it is.
 func (s assignments) apply(down wire.Down) assignments {
 	next := assignments{Tasks: maps.Clone(s.Tasks), Specs: maps.Clone(s.Specs), Files: maps.Clone(s.Files)}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/runtime"
 )
@@ -17,7 +19,11 @@ const killWait = 10 * time.Second
 // stop ends a container that should not run any more: first it is drained, if it
 // can be reached over a network, then signalled, and killed when its grace is over.
 func (t *task) stop(ctx context.Context) error {
-	t.note(func(s *api.TaskStatus) { s.State, s.Message = api.TaskStopping, "" })
+	t.note(func(s *api.TaskStatus) {
+		if !s.State.Terminal() { // an end is for good
+			s.State, s.Message = api.TaskStopping, ""
+		}
+	})
 	if delay := t.drainDelay(); delay > 0 {
 		if err := pause(ctx, delay); err != nil {
 			return err
@@ -57,16 +63,21 @@ func (t *task) shut(ctx context.Context) error {
 		wait   time.Duration
 	}{{signal, grace}, {"SIGKILL", killWait}} {
 		err := t.agent.config.Runtime.Signal(ctx, id, try.signal)
-		if errors.Is(err, runtime.ErrNotFound) || errors.Is(err, runtime.ErrNotRunning) {
+		var wrong *api.Error
+		switch {
+		case errors.Is(err, runtime.ErrNotFound), errors.Is(err, runtime.ErrNotRunning):
 			return nil
-		}
-		if err != nil {
+		case errors.As(err, &wrong) && wrong.Code == api.CodeInvalid:
+			t.log.Warn("the image's stop signal is none", zap.Error(err))
+			continue
+		case err != nil:
 			return err
 		}
 		if ended, err := t.awaitEnd(ctx, id, try.wait); ended || err != nil {
 			return err
 		}
 	}
+	t.agent.left(t) // others must not wait for it
 	return errors.New("the container does not end although it was killed")
 }
 
@@ -92,16 +103,17 @@ func (t *task) awaitEnd(ctx context.Context, id string, limit time.Duration) (bo
 	}
 }
 
-// conclude notes how the container ended and removes it.
+// conclude notes how the container ended, once, and removes it. It notes first, so
+// that no crash loses an exit code.
 func (t *task) conclude(ctx context.Context) error {
 	t.mu.Lock()
-	c, blame := *t.container, t.blame
+	c, blame, attempts := *t.container, t.blame, t.record.Status.Attempts
 	t.mu.Unlock()
-	if err := t.clean(ctx); err != nil {
-		return err
+	last := len(attempts) - 1
+	if last < 0 || attempts[last].Container != c.ID || attempts[last].Finished.IsZero() {
+		t.end(c, blame)
 	}
-	t.end(c, blame)
-	return nil
+	return t.clean(ctx)
 }
 
 // end notes the end of the newest attempt and what follows from it.
@@ -111,7 +123,7 @@ func (t *task) end(c runtime.Container, why string) {
 	t.mu.Unlock()
 	t.note(func(s *api.TaskStatus) {
 		if c.ID != "" && (len(s.Attempts) == 0 || s.Attempts[len(s.Attempts)-1].Container != c.ID) {
-			s.Attempts = append(s.Attempts, api.Attempt{Container: c.ID, Started: c.Started}) // ended before it was seen to run
+			s.Attempts = attempted(s.Attempts, api.Attempt{Container: c.ID, Started: c.Started}) // ended before it was seen to run
 		}
 		s.Attempts = slices.Clone(s.Attempts)
 		last := &s.Attempts[len(s.Attempts)-1]
@@ -127,7 +139,12 @@ func (t *task) end(c runtime.Container, why string) {
 			s.State, s.Message = api.TaskShutdown, describe(*last)
 			return
 		}
-		v := judge(t.want.spec, s.Attempts, t.record.Starts, time.Now())
+		if last.Finished.Sub(last.Started) < steadyAfter && why != removedByUser {
+			t.record.Crashes++
+		} else {
+			t.record.Crashes = 0
+		}
+		v := judge(t.want.spec.Restart, *last, t.record.Crashes, t.record.Starts, time.Now())
 		s.Message = v.why
 		if !v.again {
 			s.State = v.state
@@ -143,10 +160,8 @@ func (t *task) clean(ctx context.Context) error {
 	t.mu.Lock()
 	id := t.container.ID
 	t.mu.Unlock()
-	if t.capture != nil {
-		t.capture.Close() // after what it still has to say
-		t.capture = nil
-	}
+	// The capture goes on meanwhile: what the container said last is on its way
+	// until it is removed.
 	if err := t.agent.config.Runtime.Remove(ctx, id); err != nil {
 		return err
 	}
@@ -174,16 +189,25 @@ func (t *task) dropContainer(id string) {
 
 // erase drops all that is kept of the task.
 func (t *task) erase(ctx context.Context) error {
-	if networks := t.agent.config.Networks; networks != nil {
-		if err := networks.Detach(ctx, t.id); err != nil {
-			return err
-		}
+	if err := t.detach(ctx); err != nil {
+		return err
 	}
 	t.agent.outbox.drop(t.id)
 	if err := os.Remove(t.file()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return t.agent.logs.Remove(t.id)
+}
+
+// detach gives back the place in the network of a task that has ended for good.
+func (t *task) detach(ctx context.Context) error {
+	networks := t.agent.config.Networks
+	if networks == nil || t.detached {
+		return nil
+	}
+	err := networks.Detach(ctx, t.id)
+	t.detached = err == nil
+	return err
 }
 
 // kill removes a task's container at once, as `orc rm -f` asks. Its restart policy
@@ -201,6 +225,11 @@ func (t *task) kill(ctx context.Context, container string, force bool) error {
 	t.blame = removedByUser
 	t.mu.Unlock()
 	err := t.agent.config.Runtime.Remove(ctx, container)
+	if err != nil {
+		t.mu.Lock()
+		t.blame = ""
+		t.mu.Unlock()
+	}
 	t.wake()
 	return err
 }

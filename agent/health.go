@@ -37,9 +37,11 @@ type health struct {
 	unhealthy string
 }
 
-func startHealth(ctx context.Context, t *task, c runtime.Container) *health {
+// startHealth begins to check. before is what an agent that ended had found: a
+// healthy container stays so until its checks fail.
+func startHealth(ctx context.Context, t *task, c runtime.Container, before api.TaskStatus) *health {
 	ctx, cancel := context.WithCancel(ctx)
-	h := &health{cancel: cancel, done: make(chan struct{})}
+	h := &health{cancel: cancel, done: make(chan struct{}), healthy: before.State == api.TaskRunning, results: slices.Clone(before.Checks)}
 	go func() {
 		defer close(h.done)
 		h.run(ctx, t, c)
@@ -108,12 +110,13 @@ func (h *health) check(ctx context.Context, r runtime.Runtime, id string, check 
 	timeout := cmp.Or(check.Timeout.Std(), api.DefaultHealthTimeout)
 	limit, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	args := check.Test[1:]
-	if check.Test[0] == "CMD-SHELL" {
-		args = []string{"/bin/sh", "-c", check.Test[1]}
-	}
 	output := &head{left: maxCheckOutput}
 	result := api.CheckResult{Started: time.Now()}
+	args, err := command(check.Test)
+	if err != nil {
+		result.ExitCode, result.Output = -1, err.Error()
+		return result
+	}
 	code, err := r.Exec(limit, id, runtime.Exec{Args: args, Stdout: output, Stderr: output})
 	result.Duration, result.ExitCode, result.Output = api.Duration(time.Since(result.Started)), code, output.String()
 	switch {
@@ -123,6 +126,17 @@ func (h *health) check(ctx context.Context, r runtime.Runtime, id string, check 
 		result.ExitCode, result.Output = -1, err.Error()
 	}
 	return result
+}
+
+// command is what a test runs. An image's test was never validated.
+func command(test []string) ([]string, error) {
+	if len(test) >= 2 && test[0] == "CMD" {
+		return test[1:], nil
+	}
+	if len(test) == 2 && test[0] == "CMD-SHELL" {
+		return []string{"/bin/sh", "-c", test[1]}, nil
+	}
+	return nil, fmt.Errorf("health check %q: begin with CMD and a command, or CMD-SHELL and one line", test)
 }
 
 // take notes a result and reports whether it made a difference.

@@ -64,7 +64,9 @@ func (a *Agent) Statuses(ctx context.Context) []api.TaskStatus {
 	all := make(map[string]api.TaskStatus, len(a.tasks))
 	for id, t := range a.tasks {
 		if _, assigned := a.set.Tasks[id]; assigned {
-			all[id] = t.snapshot()
+			if status := t.snapshot(); status.State != "" { // else there is nothing to tell yet
+				all[id] = status
+			}
 		}
 	}
 	return sorted(all)

@@ -19,12 +19,11 @@ type verdict struct {
 	why   string
 }
 
-// judge decides by the restart policy. attempts are the task's, the ended one the
-// last; starts are the times of its restarts so far.
-func judge(spec *api.ServiceSpec, attempts []api.Attempt, starts []time.Time, now time.Time) verdict {
-	last := attempts[len(attempts)-1]
+// judge decides by the restart policy what follows from the end of the last
+// attempt. crashes are the ends in a row, with this one, that came soon after their
+// start; starts are the times of the restarts so far.
+func judge(policy api.RestartPolicy, last api.Attempt, crashes int, starts []time.Time, now time.Time) verdict {
 	clean := last.ExitCode == 0 && last.Error == "" && !last.OOMKilled
-	policy := spec.Restart
 	switch {
 	case policy.Condition == api.RestartNone, policy.Condition == api.RestartOnFailure && clean:
 		if clean {
@@ -34,23 +33,13 @@ func judge(spec *api.ServiceSpec, attempts []api.Attempt, starts []time.Time, no
 	case policy.MaxAttempts != nil && *policy.MaxAttempts > 0 && recent(starts, policy.Window.Std(), now) >= *policy.MaxAttempts:
 		return verdict{state: api.TaskFailed, why: fmt.Sprintf("%s; restarted %d times, as often as it may", describe(last), *policy.MaxAttempts)}
 	}
-	return verdict{again: true, at: now.Add(backOff(policy, attempts, len(starts))), why: describe(last)}
+	return verdict{again: true, at: now.Add(backOff(policy, crashes)), why: describe(last)}
 }
 
 // backOff is the pause before the next start: none after a run that was steady and
 // none after the first crash, then the policy's delay, doubled with each further
 // crash in a row.
-func backOff(policy api.RestartPolicy, attempts []api.Attempt, restarts int) time.Duration {
-	crashes := 0
-	for i := len(attempts) - 1; i >= 0; i-- {
-		if attempts[i].Finished.Sub(attempts[i].Started) >= steadyAfter || attempts[i].Error == removedByUser {
-			break
-		}
-		crashes++
-	}
-	if crashes == len(attempts) {
-		crashes = max(crashes, restarts+1) // older attempts are not kept
-	}
+func backOff(policy api.RestartPolicy, crashes int) time.Duration {
 	if crashes <= 1 {
 		return 0
 	}

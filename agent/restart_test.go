@@ -16,35 +16,28 @@ func ran(d time.Duration, code int) api.Attempt {
 }
 
 func TestRestartPolicy(t *testing.T) {
-	short, long := ran(time.Second, 1), ran(time.Minute, 1)
-	crashes := func(n int) []api.Attempt {
-		var list []api.Attempt
-		for range n {
-			list = append(list, short)
-		}
-		return list
-	}
+	short, long, well := ran(time.Second, 1), ran(time.Minute, 1), ran(time.Minute, 0)
 	two := 2
 	for name, test := range map[string]struct {
-		policy   api.RestartPolicy
-		attempts []api.Attempt
-		starts   int
-		again    bool
-		delay    time.Duration
-		state    api.TaskState
+		policy  api.RestartPolicy
+		last    api.Attempt
+		crashes int
+		starts  int
+		again   bool
+		delay   time.Duration
+		state   api.TaskState
 	}{
-		"a steady container starts at once":   {attempts: []api.Attempt{short, short, long}, starts: 2, again: true},
-		"the first crash too":                 {attempts: crashes(1), again: true},
-		"the second waits":                    {attempts: crashes(2), starts: 1, again: true, delay: 5 * time.Second},
-		"the third waits longer":              {attempts: crashes(3), starts: 2, again: true, delay: 10 * time.Second},
-		"more than is kept counts":            {attempts: crashes(5), starts: 6, again: true, delay: 160 * time.Second},
-		"there is a longest pause":            {attempts: crashes(5), starts: 1000, again: true, delay: api.MaxRestartDelay},
-		"none, ended well":                    {policy: api.RestartPolicy{Condition: api.RestartNone}, attempts: []api.Attempt{ran(time.Minute, 0)}, state: api.TaskComplete},
-		"none, failed":                        {policy: api.RestartPolicy{Condition: api.RestartNone}, attempts: crashes(1), state: api.TaskFailed},
-		"on-failure, ended well":              {policy: api.RestartPolicy{Condition: api.RestartOnFailure}, attempts: []api.Attempt{ran(time.Minute, 0)}, state: api.TaskComplete},
-		"on-failure, failed":                  {policy: api.RestartPolicy{Condition: api.RestartOnFailure}, attempts: []api.Attempt{long}, again: true},
-		"as often as it may":                  {policy: api.RestartPolicy{MaxAttempts: &two}, attempts: []api.Attempt{long}, starts: 2, state: api.TaskFailed},
-		"old restarts are outside the window": {policy: api.RestartPolicy{MaxAttempts: &two, Window: api.Duration(time.Minute)}, attempts: []api.Attempt{long}, starts: 2, again: true},
+		"a steady container starts at once":   {last: long, starts: 2, again: true},
+		"the first crash too":                 {last: short, crashes: 1, starts: 100, again: true},
+		"the second waits":                    {last: short, crashes: 2, starts: 1, again: true, delay: 5 * time.Second},
+		"the third waits longer":              {last: short, crashes: 3, starts: 2, again: true, delay: 10 * time.Second},
+		"there is a longest pause":            {last: short, crashes: 1000, starts: 1000, again: true, delay: api.MaxRestartDelay},
+		"none, ended well":                    {policy: api.RestartPolicy{Condition: api.RestartNone}, last: well, state: api.TaskComplete},
+		"none, failed":                        {policy: api.RestartPolicy{Condition: api.RestartNone}, last: short, crashes: 1, state: api.TaskFailed},
+		"on-failure, ended well":              {policy: api.RestartPolicy{Condition: api.RestartOnFailure}, last: well, state: api.TaskComplete},
+		"on-failure, failed":                  {policy: api.RestartPolicy{Condition: api.RestartOnFailure}, last: long, again: true},
+		"as often as it may":                  {policy: api.RestartPolicy{MaxAttempts: &two}, last: long, starts: 2, state: api.TaskFailed},
+		"old restarts are outside the window": {policy: api.RestartPolicy{MaxAttempts: &two, Window: api.Duration(time.Minute)}, last: long, starts: 2, again: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := &api.ServiceSpec{Restart: test.policy}
@@ -53,7 +46,7 @@ func TestRestartPolicy(t *testing.T) {
 			for i := range starts {
 				starts[i] = noon.Add(-time.Hour)
 			}
-			v := judge(spec, test.attempts, starts, noon)
+			v := judge(spec.Restart, test.last, test.crashes, starts, noon)
 			require.Equal(t, test.again, v.again)
 			require.Equal(t, test.state, v.state)
 			if v.again {

@@ -27,9 +27,6 @@ func (t *task) prepare(ctx context.Context) (time.Duration, error) {
 	if left := time.Until(status.NextStart); left > 0 {
 		return left, nil
 	}
-	if want.spec == nil {
-		return idle, nil // it comes with a later message
-	}
 	if !isClosed(t.agent.mayStart()) {
 		t.note(func(s *api.TaskStatus) {
 			s.State, s.Message = api.TaskPreparing, "waits until replaced tasks have ended"
@@ -37,16 +34,45 @@ func (t *task) prepare(ctx context.Context) (time.Duration, error) {
 		return t.awaitStart(ctx), nil
 	}
 	t.note(func(s *api.TaskStatus) {
-		s.State, s.Message, s.NextStart = api.TaskPreparing, "", time.Time{}
+		if t.failure == 0 { // else the message says what is being tried again
+			s.Message = ""
+		}
+		s.State, s.NextStart = api.TaskPreparing, time.Time{}
 	})
-	spec, err := t.spec(ctx, want, status)
-	if err == nil {
-		_, err = t.agent.config.Runtime.Pull(ctx, spec.Image, t.tellPull(spec.Image.Name))
-	}
+	spec, err := t.ready(ctx, want, status)
 	if err == nil {
 		err = t.create(ctx, spec)
 	}
 	return 0, t.refuse(ctx, err)
+}
+
+// errUnwanted ends a preparation that a new goal overtook.
+var errUnwanted = errors.New("not wanted any more")
+
+// ready makes present what a container needs, until it is not wanted any more.
+func (t *task) ready(ctx context.Context, want *assigned, status api.TaskStatus) (runtime.Spec, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	t.mu.Lock()
+	if t.goal != goalRun {
+		t.mu.Unlock()
+		return runtime.Spec{}, errUnwanted
+	}
+	t.giveUp = func() { cancel(errUnwanted) }
+	t.mu.Unlock()
+	defer func() {
+		t.mu.Lock()
+		t.giveUp = nil
+		t.mu.Unlock()
+	}()
+	spec, err := t.spec(ctx, want, status)
+	if err == nil {
+		_, err = t.agent.config.Runtime.Pull(ctx, spec.Image, t.tellPull(spec.Image.Name))
+	}
+	if err != nil && errors.Is(context.Cause(ctx), errUnwanted) {
+		return spec, errUnwanted
+	}
+	return spec, err
 }
 
 // awaitStart sleeps until the node has ended what it must.
@@ -66,6 +92,8 @@ func (t *task) refuse(ctx context.Context, err error) error {
 	switch {
 	case err == nil || ctx.Err() != nil:
 		return err
+	case errors.Is(err, errUnwanted):
+		return nil // the next step sees the new goal
 	case errors.Is(err, runtime.ErrRejected), errors.Is(err, runtime.ErrImageMissing), errors.Is(err, runtime.ErrUnauthorized),
 		errors.As(err, &invalid) && invalid.Code == api.CodeInvalid:
 		t.note(func(s *api.TaskStatus) { s.State, s.Message = api.TaskRejected, err.Error() })
@@ -147,6 +175,7 @@ func (t *task) attach(ctx context.Context, want *assigned) (runtime.Network, err
 	if t.agent.config.Networks == nil || want.spec.NetworkMode == "host" {
 		return runtime.Network{Mode: "host"}, nil
 	}
+	t.detached = false
 	network, addresses, err := t.agent.config.Networks.Attach(ctx, want.Assignment, want.spec)
 	if err != nil {
 		return runtime.Network{}, err
@@ -228,33 +257,21 @@ func (t *task) create(ctx context.Context, spec runtime.Spec) error {
 	t.mu.Lock()
 	t.container = &runtime.Container{ID: spec.ID, Task: spec.Task, State: runtime.Created, Output: spec.Output}
 	t.mu.Unlock()
-	_, err := t.startCreated(ctx)
-	return err
-}
-
-// launch starts a container that an earlier process made.
-func (t *task) launch(ctx context.Context) (time.Duration, error) {
-	if !isClosed(t.agent.mayStart()) {
-		return t.awaitStart(ctx), nil
-	}
 	return t.startCreated(ctx)
 }
 
-func (t *task) startCreated(ctx context.Context) (time.Duration, error) {
+// startCreated starts the container that was just made. One that does not start is
+// removed.
+func (t *task) startCreated(ctx context.Context) error {
 	t.mu.Lock()
 	id := t.container.ID
 	t.blame = ""
 	t.mu.Unlock()
-	err := t.agent.config.Runtime.Start(ctx, id)
-	if errors.Is(err, runtime.ErrRejected) {
-		t.note(func(s *api.TaskStatus) { s.State, s.Message = api.TaskRejected, err.Error() })
-		return 0, t.clean(ctx)
-	}
-	if err != nil {
-		return 0, errors.Join(err, t.clean(ctx))
+	if err := t.agent.config.Runtime.Start(ctx, id); err != nil {
+		return errors.Join(err, t.clean(ctx))
 	}
 	t.begun(id, 0, time.Now())
-	return 0, nil
+	return nil
 }
 
 // begun notes a new attempt.
@@ -272,11 +289,21 @@ func (t *task) begun(id string, pid int, at time.Time) {
 			s.Restarts++
 		}
 		s.State, s.Message, s.NextStart, s.Healthy, s.Checks = api.TaskStarting, "", time.Time{}, nil, nil
-		s.Attempts = append(slices.Clone(s.Attempts), api.Attempt{Container: id, Pid: pid, Started: at, ExitCode: -1})
-		if len(s.Attempts) > api.TaskHistoryLimit {
-			s.Attempts = s.Attempts[len(s.Attempts)-api.TaskHistoryLimit:]
-		}
+		s.Attempts = attempted(s.Attempts, api.Attempt{Container: id, Pid: pid, Started: at, ExitCode: -1})
 	})
+	var kept []string
+	for _, each := range t.snapshot().Attempts {
+		kept = append(kept, each.Container)
+	}
+	if err := t.agent.logs.Keep(t.id, kept); err != nil {
+		t.log.Warn("logs of old containers stay", zap.Error(err))
+	}
+}
+
+// attempted returns the attempts with another one, as many as are kept.
+func attempted(attempts []api.Attempt, another api.Attempt) []api.Attempt {
+	attempts = append(slices.Clone(attempts), another)
+	return attempts[max(0, len(attempts)-api.TaskHistoryLimit):]
 }
 
 // maxStarts bounds how many restarts are remembered for a policy's window.
@@ -321,7 +348,7 @@ func (t *task) watch(ctx context.Context) (time.Duration, error) {
 		t.begun(c.ID, c.Pid, c.Started) // started by a process that died before it could note it
 	}
 	if c.Health != nil && t.health == nil {
-		t.health = startHealth(ctx, t, c)
+		t.health = startHealth(ctx, t, c, t.snapshot())
 	}
 	healthy, unhealthy := t.health.result()
 	t.note(func(s *api.TaskStatus) {
@@ -352,5 +379,9 @@ func (t *task) watch(ctx context.Context) (time.Duration, error) {
 		t.mu.Unlock()
 		return 0, t.shut(ctx)
 	}
-	return idle, nil
+	return lookAgain, nil
 }
+
+// lookAgain is after how long a running container is looked at even if nothing was
+// heard of it: a lost event costs time, and nothing else.
+const lookAgain = time.Minute

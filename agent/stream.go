@@ -13,17 +13,18 @@ import (
 )
 
 // Handle answers a manager's Open on the stream made for it, until it is answered
-// or ctx ends. An error was told to the manager already.
+// or ctx ends. The caller then closes the stream, which may still be read of. An
+// error was told to the manager already.
 func (a *Agent) Handle(ctx context.Context, open wire.Open, stream io.ReadWriter) error {
 	w := &frames{w: stream}
 	var err error
 	switch {
 	case open.Logs != nil:
-		err = a.handleLogs(ctx, open.Logs, w)
+		err = a.handleLogs(untilGone(ctx, stream), open.Logs, w)
 	case open.Exec != nil:
 		err = a.handleExec(ctx, open.Exec, stream, w)
 	case open.Stats != nil:
-		err = a.handleStats(ctx, open.Stats, w)
+		err = a.handleStats(untilGone(ctx, stream), open.Stats, w)
 	case open.Load != nil:
 		err = a.handleLoad(ctx, stream, w)
 	case open.Do != nil:
@@ -35,6 +36,17 @@ func (a *Agent) Handle(ctx context.Context, open wire.Open, stream io.ReadWriter
 		return errors.Join(err, w.fail(err))
 	}
 	return nil
+}
+
+// untilGone returns a context that ends with ctx or when who asked is gone, as long
+// as there is nothing to read of the stream but its end.
+func untilGone(ctx context.Context, stream io.Reader) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		io.Copy(io.Discard, stream) // ends when the caller closes the stream at the latest
+	}()
+	return ctx
 }
 
 // frames serialises the frames of several goroutines.
@@ -92,6 +104,9 @@ func (a *Agent) handleLogs(ctx context.Context, request *wire.LogsRequest, w *fr
 		read := func() {
 			errs[i] = a.logs.Read(ctx, query, func(line api.LogLine) error {
 				line.Task = id
+				if err := ctx.Err(); err != nil {
+					return err
+				}
 				return w.send(line)
 			})
 		}
@@ -102,6 +117,9 @@ func (a *Agent) handleLogs(ctx context.Context, request *wire.LogsRequest, w *fr
 		}
 	}
 	reading.Wait()
+	if ctx.Err() != nil {
+		return nil // nobody listens any more
+	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ type found int
 
 const (
 	none    found = iota
-	created       // prepared, never started
+	created       // prepared, never started: its maker died
 	running
 	exited
 	founds
@@ -26,8 +26,7 @@ type action int
 
 const (
 	rest     action = iota // wait for something to change
-	prepare                // pull, create
-	launch                 // start what is created
+	prepare                // pull, create, start
 	watch                  // see that it is well
 	conclude               // note how it ended, decide whether it starts again
 	stop                   // signal it, and kill it when its grace is over
@@ -40,12 +39,12 @@ const (
 // what there is of its container. A test shows that it leads every task to its
 // goal.
 //
-//	goalRun:  prepare → launch → watch ──exit──▶ conclude → clean → prepare … or rest
+//	goalRun:  prepare → watch ──exit──▶ conclude → clean → prepare … or rest
 //	goalEnd:  stop → conclude → clean → finish → rest
 //	goalGone: stop → conclude → clean → forget
 var table = [goals][2][founds]action{
 	goalRun: {
-		{none: prepare, created: launch, running: watch, exited: conclude},
+		{none: prepare, created: clean, running: watch, exited: conclude},
 		{none: rest, created: clean, running: stop, exited: clean},
 	},
 	goalEnd: {

@@ -10,8 +10,6 @@ import (
 func after(g goal, over bool, f found, a action) (bool, found) {
 	switch a {
 	case prepare:
-		return over, created
-	case launch:
 		return over, running
 	case stop:
 		return over, exited

@@ -36,16 +36,22 @@ type task struct {
 	health    *health
 	// blame says why the container is being ended by the agent itself.
 	blame string
+	// giveUp ends a pull that is not wanted any more; nil without one.
+	giveUp context.CancelFunc
 
 	extra   []string // older containers, to be removed
 	capture *logs.Capture
 	failure time.Duration // the pause after the last error of the runtime
+	// detached says that the network knows nothing of the task.
+	detached bool
 }
 
 // record is what is kept of a task on disk.
 type record struct {
 	Status api.TaskStatus `cbor:"1,keyasint"`
 	Starts []time.Time    `cbor:"2,keyasint"` // restarts
+	// Crashes are the ends in a row that came soon after their start.
+	Crashes int `cbor:"3,keyasint"`
 }
 
 func newTask(a *Agent, id string) *task {
@@ -72,19 +78,33 @@ func (t *task) load() {
 	t.record.Status.ID = t.id
 }
 
-// assign sets what should become of the task, and wakes the worker.
-func (t *task) assign(g goal, want *assigned) {
+// assign sets what should become of the task, and wakes the worker if that is
+// news. It reports whether a container runs that should not any more.
+func (t *task) assign(g goal, want *assigned, news bool) (superseded bool) {
 	t.mu.Lock()
-	changed := t.goal != g || t.want == nil
+	defer t.mu.Unlock()
+	if t.goal == goalRun && g != goalRun {
+		superseded = t.container != nil && t.container.State == runtime.Running
+		if t.giveUp != nil {
+			t.giveUp()
+		}
+	}
+	if news || t.goal != g || want != nil && !want.same(t.want) {
+		t.wake()
+	}
 	t.goal = g
 	if want != nil {
 		t.want = want
 		t.record.Status.Node = want.Task.Node
 	}
-	t.mu.Unlock()
-	if changed || want != nil {
-		t.wake()
-	}
+	return superseded
+}
+
+// known says that a manager assigned the task, once.
+func (t *task) known() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.want != nil
 }
 
 // adopt takes a container that was found as the task's; the caller holds the
@@ -113,13 +133,6 @@ func (t *task) snapshot() api.TaskStatus {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.record.Status
-}
-
-// mustEnd says that a container of it runs that should not.
-func (t *task) mustEnd() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.goal != goalRun && t.container != nil && t.container.State == runtime.Running
 }
 
 // idle is a pause without an end: until the worker is woken.
@@ -178,12 +191,15 @@ const maxFailurePause = 5 * time.Second
 func (t *task) do(ctx context.Context) (wait time.Duration, done bool, err error) {
 	t.mu.Lock()
 	g, over, f := t.goal, t.record.Status.State.Terminal(), t.found()
+	understood := t.want != nil && t.want.spec != nil
 	t.mu.Unlock()
-	switch next(g, over, f) {
+	chosen := next(g, over, f)
+	if g == goalRun && !understood && chosen != watch {
+		return idle, false, nil // until a manager tells how it should run
+	}
+	switch chosen {
 	case prepare:
 		wait, err = t.prepare(ctx)
-	case launch:
-		wait, err = t.launch(ctx)
 	case watch:
 		wait, err = t.watch(ctx)
 	case conclude:
@@ -198,7 +214,7 @@ func (t *task) do(ctx context.Context) (wait time.Duration, done bool, err error
 		return 0, true, t.erase(ctx)
 	default:
 		t.agent.left(t)
-		wait = idle
+		wait, err = idle, t.detach(ctx)
 	}
 	return wait, false, err
 }
@@ -257,7 +273,11 @@ func (t *task) missed() error {
 	if why == "" {
 		why = "its container disappeared"
 	}
-	t.end(runtime.Container{ExitCode: -1, Finished: time.Now()}, why)
+	code := -1
+	if why == removedByUser {
+		code = 128 + 9 // that is how it was ended
+	}
+	t.end(runtime.Container{ExitCode: code, Finished: time.Now()}, why)
 	return nil
 }
 
@@ -272,7 +292,7 @@ func (t *task) note(edit func(*api.TaskStatus)) {
 	}
 	changed := !api.EqualSpec(before, *after)
 	status := *after
-	assigned := t.goal != goalGone
+	assigned := t.goal != goalGone && t.want != nil
 	t.mu.Unlock()
 	if !changed {
 		return

@@ -70,7 +70,7 @@ func (l *limited) Write(p []byte) (int, error) {
 }
 
 // resolve returns a container's spec with its templates filled in: environment,
-// hostname and the sources of mounts.
+// hostname and mounts.
 func (d templateData) resolve(spec api.ContainerSpec) (api.ContainerSpec, error) {
 	env := make([]string, len(spec.Env))
 	var err error
@@ -82,6 +82,9 @@ func (d templateData) resolve(spec api.ContainerSpec) (api.ContainerSpec, error)
 	mounts := make([]api.Mount, len(spec.Mounts))
 	for i, mount := range spec.Mounts {
 		if mount.Source, err = d.expand("mount source", mount.Source); err != nil {
+			return spec, err
+		}
+		if mount.Target, err = d.expand("mount target", mount.Target); err != nil {
 			return spec, err
 		}
 		mounts[i] = mount

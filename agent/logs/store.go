@@ -62,6 +62,24 @@ func (s *Store) Remove(task string) error {
 	return nil
 }
 
+// Keep forgets the logs of a task's containers that are not among these.
+func (s *Store) Keep(task string, containers []string) error {
+	segments, err := s.segments(task)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, g := range segments {
+		if slices.Contains(containers, g.container) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(s.path(task), g.name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("remove logs of task %s: %w", task, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Close ends every capture, after what is in the FIFOs now was written.
 func (s *Store) Close() {
 	s.mu.Lock()

@@ -13,20 +13,29 @@ type managers struct {
 	mu   sync.Mutex
 	list []string
 	at   int
+	told []string // by the configuration: they may be reachable when no other is
 	file string
 }
 
 // load takes what an earlier process learned, then what this one was told.
 func (m *managers) load(file string, told []string) {
-	m.file = file
+	m.file, m.told = file, told
+	var learned []string
 	if data, err := os.ReadFile(file); err == nil {
-		json.Unmarshal(data, &m.list) // broken or missing, it is written anew
+		json.Unmarshal(data, &learned) // broken or missing, it is written anew
 	}
-	for _, address := range told {
-		if !slices.Contains(m.list, address) {
-			m.list = append(m.list, address)
+	m.list = m.union(learned)
+}
+
+// union is the addresses, then those of the configuration that are not among them.
+func (m *managers) union(addresses []string) []string {
+	list := slices.Clone(addresses)
+	for _, address := range m.told {
+		if !slices.Contains(list, address) {
+			list = append(list, address)
 		}
 	}
+	return list
 }
 
 // next is the address to try now; the one after it is next time's.
@@ -48,19 +57,20 @@ func (m *managers) prefer(address string) {
 	m.at = max(0, slices.Index(m.list, address))
 }
 
-// learn replaces the list by what a manager told. One that tells none changes
-// nothing.
+// learn puts what a manager told in the place of what was learned before. One that
+// tells none changes nothing.
 func (m *managers) learn(addresses []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(addresses) == 0 || slices.Equal(addresses, m.list) {
+	list := m.union(addresses)
+	if len(addresses) == 0 || slices.Equal(list, m.list) {
 		return
 	}
-	m.list, m.at = slices.Clone(addresses), 0
+	m.list, m.at = list, 0
 	if m.file == "" {
 		return
 	}
-	if data, err := json.Marshal(m.list); err == nil {
+	if data, err := json.Marshal(addresses); err == nil {
 		temporary := filepath.Join(filepath.Dir(m.file), ".managers")
 		if os.WriteFile(temporary, data, 0o600) == nil {
 			os.Rename(temporary, m.file) // only a convenience for the next start
