@@ -138,6 +138,7 @@ type nodes struct {
 	mu      sync.Mutex
 	serve   func(node string, open wire.Open, stream net.Conn)
 	away    map[string]bool
+	closed  bool
 	serving sync.WaitGroup
 }
 
@@ -160,7 +161,7 @@ func (n *nodes) setAway(node string, away bool) {
 func (n *nodes) Open(_ context.Context, node string, open wire.Open) (io.ReadWriteCloser, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.serve == nil || n.away[node] {
+	if n.serve == nil || n.closed || n.away[node] {
 		return nil, api.Errorf(api.CodeUnavailable, "node %s is not connected to this manager", node)
 	}
 	ours, theirs := net.Pipe()
@@ -172,7 +173,13 @@ func (n *nodes) Open(_ context.Context, node string, open wire.Open) (io.ReadWri
 	return ours, nil
 }
 
-func (n *nodes) wait() { n.serving.Wait() }
+// wait opens nothing any more and waits for what was opened.
+func (n *nodes) wait() {
+	n.mu.Lock()
+	n.closed = true
+	n.mu.Unlock()
+	n.serving.Wait()
+}
 
 func send(stream io.Writer, value any) error {
 	payload, err := wire.Marshal(value)
