@@ -74,6 +74,10 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
+// comeBack is how much longer than the node timeout a manager that was restarted
+// waits for its nodes: they try again every few seconds at the longest.
+const comeBack = 10 * time.Second
+
 // begin takes over the nodes whose sessions this manager held before it was
 // restarted: they have some time to come back.
 func (d *Dispatcher) begin(snapshot *store.Snapshot, now time.Time) {
@@ -82,7 +86,7 @@ func (d *Dispatcher) begin(snapshot *store.Snapshot, now time.Time) {
 	d.ready, d.snapshot, d.timeout = true, snapshot, nodeTimeout(snapshot)
 	for status := range store.All[api.NodeStatus](snapshot) {
 		if status.State == api.NodeReady && status.Manager == d.config.Node {
-			d.nodes[status.ID] = &presence{id: status.Session, heard: now.Add(d.timeout)}
+			d.nodes[status.ID] = &presence{id: status.Session, heard: now.Add(comeBack), message: "it did not come back after the manager's restart"}
 		}
 	}
 }

@@ -53,8 +53,16 @@ func (d *Dispatcher) ServeSession(w http.ResponseWriter, r *http.Request) {
 func (d *Dispatcher) serve(ctx context.Context, node string, address netip.Addr, up io.Reader, down io.Writer, unblock func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := context.AfterFunc(ctx, unblock)
-	defer stop()
+	unblocked := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(unblocked)
+		unblock()
+	})
+	defer func() {
+		if !stop() {
+			<-unblocked // it uses what is the handler's
+		}
+	}()
 
 	var s *session
 	err := d.enter()
@@ -68,6 +76,10 @@ func (d *Dispatcher) serve(ctx context.Context, node string, address netip.Addr,
 	}
 	var told *api.Error
 	if errors.As(err, &told) {
+		if s != nil && told.Code == api.CodeForbidden {
+			// Removed: it is to run nothing for this cluster any more.
+			_ = wire.Write(down, &wire.Down{Full: true})
+		}
 		// The node may be gone: then nobody needs the reason.
 		_ = wire.Write(down, &wire.Down{Error: told})
 	}
