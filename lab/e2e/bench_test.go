@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/client"
+	"github.com/orc-project/orc/lab"
+)
+
+// crowd is how many replicas BenchmarkSubmitToRunning starts on one node. The
+// benchmark of runtime/containerd starts as many through containerd's client alone.
+const crowd = 50
+
+// BenchmarkSubmitToRunning measures from the submit of a service until all of its
+// replicas on one node are seen running by the API.
+func BenchmarkSubmitToRunning(b *testing.B) {
+	ready(b)
+	var took time.Duration
+	for b.Loop() {
+		took += runCrowd(b, crowd)
+		removeCrowd(b)
+	}
+	b.ReportMetric(took.Seconds()/float64(b.N), "s/50")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkAdoption measures from the start of a node's process that was killed
+// until the manager has heard of its 100 containers again, none of them restarted.
+func BenchmarkAdoption(b *testing.B) {
+	ready(b)
+	runCrowd(b, 100)
+	node := shared.Nodes()[1]
+	c := dial(b)
+	var took time.Duration
+	for b.Loop() {
+		before := session(b, c, node)
+		require.NoError(b, node.KillProcess(b.Context()))
+		began := time.Now()
+		require.NoError(b, node.Start(b.Context()))
+		poll(b, func() bool { return session(b, c, node) != before })
+		took += time.Since(began)
+	}
+	tasks, err := c.Tasks(b.Context(), client.TaskQuery{Service: "crowd"})
+	require.NoError(b, err)
+	for _, task := range tasks {
+		require.Len(b, task.Status.Attempts, 1, "%s was restarted", task.Name)
+	}
+	b.ReportMetric(took.Seconds()/float64(b.N), "s/100")
+	b.ReportMetric(0, "ns/op")
+	removeCrowd(b)
+}
+
+// BenchmarkIdle tells the memory and the processor time of a manager that is a
+// worker too, with its containerd, when the cluster has nothing to do.
+func BenchmarkIdle(b *testing.B) {
+	ready(b)
+	node := shared.Nodes()[0]
+	for b.Loop() {
+		memory, before := usage(b, node)
+		const span = 10 * time.Second
+		wait(span)
+		_, after := usage(b, node)
+		b.ReportMetric(float64(memory)/(1<<20), "MiB")
+		b.ReportMetric(100*(after-before).Seconds()/span.Seconds(), "%core")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkServiceLs is the whole process of `orc service ls`.
+func BenchmarkServiceLs(b *testing.B) {
+	ready(b)
+	for b.Loop() {
+		_, err := shared.Nodes()[0].Orc(b.Context(), "service", "ls")
+		require.NoError(b, err)
+	}
+}
+
+func ready(b *testing.B) {
+	b.Helper()
+	if shared == nil {
+		b.Skip("NOT MEASURED: needs root and a built binary: `make bench` as root")
+	}
+	if !loaded {
+		_, err := shared.Nodes()[0].Orc(b.Context(), "image", "load", os.Getenv(imagesVariable)+"/all.tar")
+		require.NoError(b, err)
+		loaded = true
+	}
+}
+
+func dial(b *testing.B) *client.Client {
+	c, err := client.New(client.Options{Host: "unix://" + shared.Nodes()[0].Socket()})
+	require.NoError(b, err)
+	b.Cleanup(c.Close)
+	return c
+}
+
+func runCrowd(b *testing.B, replicas int) time.Duration {
+	c := dial(b)
+	spec := api.ServiceSpec{Name: "crowd", NetworkMode: "none", Replicas: &replicas, Container: api.ContainerSpec{Image: "stubborn:1.0"}}
+	spec.Placement.Constraints = []string{"node.hostname==" + shared.Nodes()[1].Name()}
+	began := time.Now()
+	_, err := c.CreateService(b.Context(), api.ServiceCreate{Spec: spec})
+	require.NoError(b, err)
+	poll(b, func() bool {
+		view, err := c.Service(b.Context(), "crowd")
+		require.NoError(b, err)
+		return view.Running == replicas
+	})
+	return time.Since(began)
+}
+
+func removeCrowd(b *testing.B) {
+	c := dial(b)
+	require.NoError(b, c.RemoveService(b.Context(), "crowd"))
+	poll(b, func() bool {
+		tasks, err := c.Tasks(b.Context(), client.TaskQuery{})
+		require.NoError(b, err)
+		return len(tasks) == 0
+	})
+}
+
+func poll(b *testing.B, done func() bool) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), 2*soon)
+	defer cancel()
+	for !done() {
+		require.NoError(b, ctx.Err())
+		wait(10 * time.Millisecond)
+	}
+}
+
+// session is the ID of the node's session: a new one has told of every task.
+func session(b *testing.B, c *client.Client, node *lab.Node) string {
+	view, err := c.Node(b.Context(), node.Name())
+	require.NoError(b, err)
+	return view.Status.Session
+}
+
+// usage sums the resident memory, in bytes, and the processor time of a node's orc
+// and containerd (proc_pid_stat(5); a tick is 10 ms, a page 4 KiB).
+func usage(b *testing.B, node *lab.Node) (memory int64, cpu time.Duration) {
+	pids := []string{strconv.Itoa(node.Pid())}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", node.Pid()))
+	require.NoError(b, err)
+	for _, pid := range append(pids, strings.Fields(string(children))...) {
+		data, err := os.ReadFile("/proc/" + pid + "/stat")
+		require.NoError(b, err)
+		fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+		number := func(i int) int64 {
+			n, err := strconv.ParseInt(fields[i], 10, 64)
+			require.NoError(b, err)
+			return n
+		}
+		memory += number(21) * 4096
+		cpu += time.Duration(number(11)+number(12)) * 10 * time.Millisecond
+	}
+	return memory, cpu
+}
