@@ -28,6 +28,7 @@ type storm struct {
 
 func newStorm(t *testing.T, seed uint64) *storm {
 	s := &storm{world: newWorld(t, 4), dice: rand.New(rand.NewPCG(seed, 1)), joined: 4, lives: make(map[string]int)}
+	s.shuffle = s.dice.Shuffle // an update's changes come in no order that means anything
 	for node := range store.All[api.Node](s.snapshot) {
 		s.setNode(node.ID, func(n *api.Node, status *api.NodeStatus) {
 			n.Labels = map[string]string{"zone": string('a' + rune(s.dice.IntN(2)))}
@@ -275,6 +276,10 @@ func TestWhateverHappensThePlannerSettles(t *testing.T) {
 					s.check()
 					s.obey()
 					s.now = s.now.Add(time.Duration(s.dice.IntN(3000)) * time.Millisecond)
+					if s.dice.IntN(40) == 0 {
+						s.now = s.now.Add(-10 * time.Second) // another manager leads, by its clock
+						s.planner = New(s.snapshot)
+					}
 				}
 			}
 			s.calm()

@@ -20,6 +20,8 @@ type world struct {
 	planner  *Planner
 	now      time.Time
 	revision int64
+	// shuffle, when set, disturbs the order in which changes are observed.
+	shuffle func(int, func(int, int))
 	// crash has the revisions whose tasks fail once they run.
 	crash map[int]bool
 }
@@ -62,6 +64,9 @@ func (w *world) commit(steps ...Step) {
 		changes = append(changes, store.Change{Kind: object.Kind(), ID: object.Header().ID, Old: old, New: object})
 	}
 	w.snapshot = b.Snapshot(w.revision)
+	if w.shuffle != nil {
+		w.shuffle(len(changes), func(i, j int) { changes[i], changes[j] = changes[j], changes[i] })
+	}
 	w.planner.Observe(store.Update{Snapshot: w.snapshot, Changes: changes})
 }
 
