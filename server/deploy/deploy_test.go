@@ -1,0 +1,266 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/store"
+	"github.com/orc-project/orc/store/memory"
+)
+
+// busy is a database that others write to before each of the first commits.
+type busy struct {
+	store.Store
+	t       *testing.T
+	meddle  func(attempt int) *store.Tx
+	attempt int
+}
+
+func (b *busy) Commit(ctx context.Context, tx *store.Tx) (int64, error) {
+	if theirs := b.meddle(b.attempt); theirs != nil {
+		_, err := b.Store.Commit(ctx, theirs)
+		require.NoError(b.t, err)
+	}
+	b.attempt++
+	return b.Store.Commit(ctx, tx)
+}
+
+func newStore(t *testing.T) *memory.Store {
+	s := memory.New()
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func spec(name string) api.ServiceSpec {
+	return api.ServiceSpec{Name: name, Container: api.ContainerSpec{Image: "web:1", Digest: "sha256:1"}}
+}
+
+func create(t *testing.T, s store.Store, spec api.ServiceSpec) *api.Service {
+	t.Helper()
+	var service *api.Service
+	_, snapshot, err := Commit(t.Context(), s, func(d *Draft) (err error) {
+		service, err = d.CreateService(spec)
+		return err
+	})
+	require.NoError(t, err)
+	return store.Get[api.Service](snapshot, service.ID)
+}
+
+func TestAnIntentSurvivesWhatOthersWriteMeanwhile(t *testing.T) {
+	s := newStore(t)
+	service := create(t, s, spec("web"))
+	b := &busy{Store: s, t: t, meddle: func(attempt int) *store.Tx {
+		if attempt > 2 {
+			return nil
+		}
+		tx := &store.Tx{}
+		changed := *store.Get[api.Service](s.Snapshot(), service.ID)
+		changed.Previous = 100 + attempt
+		tx.Update(&changed)
+		return tx
+	}}
+	_, snapshot, err := Commit(t.Context(), b, func(d *Draft) error {
+		return d.Scale(store.Get[api.Service](d.Snapshot(), service.ID), 7)
+	})
+	require.NoError(t, err)
+	after := store.Get[api.Service](snapshot, service.ID)
+	require.Equal(t, 7, after.Replicas)
+	require.Equal(t, 102, after.Previous, "what others wrote is still there")
+}
+
+func TestANameThatWasTakenMeanwhileIsSaidInWords(t *testing.T) {
+	s := newStore(t)
+	b := &busy{Store: s, t: t, meddle: func(attempt int) *store.Tx {
+		if attempt > 0 {
+			return nil
+		}
+		d := NewDraft(s.Snapshot(), time.Now(), api.NewID)
+		_, err := d.CreateService(spec("web"))
+		require.NoError(t, err)
+		return d.Tx()
+	}}
+	_, _, err := Commit(t.Context(), b, func(d *Draft) error {
+		_, err := d.CreateService(spec("web"))
+		return err
+	})
+	require.Equal(t, api.CodeConflict, api.CodeOf(err))
+	require.ErrorContains(t, err, "a service named web exists already")
+}
+
+func TestItGivesUpWhenOthersNeverStop(t *testing.T) {
+	s := newStore(t)
+	service := create(t, s, spec("web"))
+	b := &busy{Store: s, t: t, meddle: func(attempt int) *store.Tx {
+		tx := &store.Tx{}
+		changed := *store.Get[api.Service](s.Snapshot(), service.ID)
+		changed.Previous = 100 + attempt
+		tx.Update(&changed)
+		return tx
+	}}
+	_, _, err := Commit(t.Context(), b, func(d *Draft) error {
+		return d.Scale(store.Get[api.Service](d.Snapshot(), service.ID), 7)
+	})
+	require.Equal(t, api.CodeConflict, api.CodeOf(err))
+	require.Equal(t, tries, b.attempt)
+}
+
+func TestADatabaseThatIsAwayIsSaidInWords(t *testing.T) {
+	s := newStore(t)
+	s.Close()
+	_, _, err := Commit(t.Context(), s, func(*Draft) error { return errors.New("never asked") })
+	require.Equal(t, api.CodeUnavailable, api.CodeOf(err))
+}
+
+func TestADeployFailsWhenWhatItRefersToWentMeanwhile(t *testing.T) {
+	s := newStore(t)
+	_, snapshot, err := Commit(t.Context(), s, func(d *Draft) error {
+		_, err := d.CreateNetwork(api.NetworkSpec{Name: "front"})
+		return err
+	})
+	require.NoError(t, err)
+	network := store.First[api.Network](snapshot, store.ByName, "front")
+	b := &busy{Store: s, t: t, meddle: func(attempt int) *store.Tx {
+		if attempt > 0 {
+			return nil
+		}
+		tx := &store.Tx{}
+		tx.Remove(api.KindNetwork, network.ID)
+		return tx
+	}}
+	wanted := spec("web")
+	wanted.Networks = []api.NetworkAttachment{{Network: "front"}}
+	_, _, err = Commit(t.Context(), b, func(d *Draft) error {
+		_, err := d.CreateService(wanted)
+		return err
+	})
+	require.Equal(t, api.CodeNotFound, api.CodeOf(err))
+	require.ErrorContains(t, err, "there is no network front")
+}
+
+// TestTheSameRequestMakesTheSameDraft: drafting reads no clock, no randomness and
+// no order of a map.
+func TestTheSameRequestMakesTheSameDraft(t *testing.T) {
+	app := api.AppSpec{
+		Name: "shop", Services: map[string]api.ServiceSpec{}, Networks: map[string]api.NetworkSpec{}, Volumes: map[string]api.VolumeSpec{},
+		Secrets: map[string]api.FileSpec{}, Configs: map[string]api.FileSpec{},
+	}
+	for n := range 20 {
+		key := "k" + strconv.Itoa(n)
+		app.Networks[key], app.Volumes[key] = api.NetworkSpec{}, api.VolumeSpec{}
+		app.Secrets[key], app.Configs[key] = api.FileSpec{Data: []byte("x")}, api.FileSpec{Data: []byte("x")}
+		service := spec(key)
+		service.Networks = []api.NetworkAttachment{{Network: key}}
+		service.Container.Secrets = []api.FileReference{{Source: key}}
+		app.Services[key] = service
+	}
+	draft := func() string {
+		wanted := app
+		require.NoError(t, PrepareApp(func(*api.ServiceSpec, *api.ServiceSpec) error { return nil }, store.NewSnapshot(1), &wanted))
+		n := 0
+		d := NewDraft(store.NewSnapshot(1), time.Unix(1, 0), func() string { n++; return "id" + strconv.Itoa(n) })
+		_, err := d.Deploy(wanted, true)
+		require.NoError(t, err)
+		text := fmt.Sprintln(d.Steps, d.Warnings)
+		for _, op := range d.Tx().Ops() {
+			text += fmt.Sprintln(op.Verb, op.Kind, op.ID, op.Version)
+		}
+		return text
+	}
+	first := draft()
+	for range 5 {
+		require.Equal(t, first, draft())
+	}
+}
+
+func TestVolumesWithANameOfTheirOwnAreShared(t *testing.T) {
+	s := newStore(t)
+	deploy := func(name string, volume api.VolumeSpec) (*Draft, error) {
+		app := api.AppSpec{
+			Name: name, Services: map[string]api.ServiceSpec{"web": spec("web")}, Volumes: map[string]api.VolumeSpec{"data": volume},
+		}
+		if err := PrepareApp(func(*api.ServiceSpec, *api.ServiceSpec) error { return nil }, s.Snapshot(), &app); err != nil {
+			return nil, err
+		}
+		d, _, err := Commit(t.Context(), s, func(d *Draft) error {
+			_, err := d.Deploy(app, false)
+			return err
+		})
+		return d, err
+	}
+	_, err := deploy("one", api.VolumeSpec{Name: "common"})
+	require.NoError(t, err)
+	second, err := deploy("two", api.VolumeSpec{Name: "common"})
+	require.NoError(t, err)
+	require.Contains(t, second.Warnings, "volume common is not of app two alone: it is shared")
+}
+
+func TestChangingTheImageForgetsWhatTheOldOneBrought(t *testing.T) {
+	arm := []api.Platform{{OS: "linux", Arch: "arm64"}}
+	current := spec("web")
+	current.Placement.Platforms = arm
+	for name, test := range map[string]struct {
+		image, digest string
+		want          string
+	}{
+		"the same image":        {"web:1", "sha256:1", "sha256:1"},
+		"another image":         {"web:2", "sha256:1", ""},
+		"another, with digest":  {"web:2", "sha256:2", "sha256:2"},
+		"the same, asked again": {"web:1", "", ""},
+	} {
+		wanted := current
+		wanted.Container.Image, wanted.Container.Digest = test.image, test.digest
+		DropCarried(&wanted, &current)
+		require.Equal(t, test.want, wanted.Container.Digest, name)
+		require.Equal(t, test.image == "web:2", wanted.Placement.Platforms == nil, name)
+	}
+}
+
+func TestNodeNumbersAreUsedAgainOnlyWhenNoneIsLeft(t *testing.T) {
+	d := NewDraft(store.NewSnapshot(1,
+		&api.Node{Meta: api.Meta{ID: "a"}, Number: 1}, &api.Node{Meta: api.Meta{ID: "b"}, Number: 65535},
+	), time.Unix(1, 0), api.NewID)
+	number, err := d.freeNumber(7)
+	require.NoError(t, err)
+	require.Equal(t, uint16(8), number)
+	number, err = d.freeNumber(65535)
+	require.NoError(t, err)
+	require.Equal(t, uint16(2), number)
+}
+
+func TestOldContentIsDroppedWhenNothingRefersToIt(t *testing.T) {
+	s := newStore(t)
+	var secret *api.Secret
+	_, _, err := Commit(t.Context(), s, func(d *Draft) error {
+		_, err := d.CreateFile(api.KindSecret, api.FileSpec{Name: "key", Data: []byte("1")})
+		return err
+	})
+	require.NoError(t, err)
+	update := func(content string) {
+		_, snapshot, err := Commit(t.Context(), s, func(d *Draft) error {
+			return d.UpdateFile(store.First[api.Secret](d.Snapshot(), store.ByName, "key"), api.FileUpdate{Data: []byte(content)})
+		})
+		require.NoError(t, err)
+		secret = store.First[api.Secret](snapshot, store.ByName, "key")
+	}
+	update("2")
+	require.Equal(t, 1, store.Count[api.Secret](s.Snapshot()), "nobody used the first")
+	wanted := spec("web")
+	wanted.Container.Secrets = []api.FileReference{{Source: "key"}}
+	service := create(t, s, wanted)
+	update("3")
+	require.Equal(t, 2, store.Count[api.Secret](s.Snapshot()), "the first revision refers to the second")
+	require.Equal(t, 3, secret.Current)
+	tx := &store.Tx{}
+	tx.Remove(api.KindRevision, api.RevisionID(service.ID, 1))
+	_, err = s.Commit(t.Context(), tx)
+	require.NoError(t, err)
+	update("4")
+	require.Nil(t, store.Get[api.Secret](s.Snapshot(), api.RevisionID(secret.ID, 2)), "nothing refers to it any more")
+}
