@@ -27,7 +27,9 @@ func (a *API) apps(w http.ResponseWriter, _ *http.Request) error {
 	snapshot := a.store.Snapshot()
 	views := []api.AppView{}
 	for _, app := range list[api.App](snapshot) {
-		views = append(views, viewApp(snapshot, app))
+		view := viewApp(snapshot, app)
+		view.Spec.Configs = nil // their contents make a list long
+		views = append(views, view)
 	}
 	return reply(w, views)
 }

@@ -12,7 +12,7 @@ import (
 
 var watchRoutes = []Route{
 	{Method: "GET", Path: "/v1/logs", Access: Users, Does: "NDJSON of lines, in the order of their times: of one of `service=`, `task=`, `container=`, `app=`; `since=`, `until=`, `tail=`, `follow=1`", handler: (*API).logs},
-	{Method: "POST", Path: "/v1/exec", Access: Users, Does: "run a command in a container; frames both ways (see below)", limit: unlimited, handler: (*API).exec},
+	{Method: "POST", Path: "/v1/exec", Access: Users, Does: "run a command in a container; frames both ways (see Streams)", limit: unlimited, handler: (*API).exec},
 	{Method: "GET", Path: "/v1/stats", Access: Users, Does: "NDJSON of lists of samples; `service=`, `task=`, `app=`, `node=`, `stream=1` for one every second", handler: (*API).stats},
 	{Method: "GET", Path: "/v1/events", Access: Users, Does: "NDJSON of events; `since=`, `until=`, `type=` (may repeat), `follow=1`", handler: (*API).getEvents},
 }
