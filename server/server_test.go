@@ -194,7 +194,6 @@ type worker struct {
 	up     *io.PipeWriter
 	mu     sync.Mutex
 	seen   []wire.Down
-	serve  func(id string, open wire.Open)
 	ended  chan struct{}
 }
 

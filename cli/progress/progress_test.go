@@ -71,7 +71,7 @@ func (w *world) sleep(d time.Duration) {
 
 // follow runs a watch beside the steps of a story, and tells how it ended, how
 // long it took and what it printed.
-func follow(t *testing.T, w *world, watch progress.Watch, story func()) (result error, took time.Duration, printed string) {
+func follow(t *testing.T, w *world, watch progress.Watch, story func()) (took time.Duration, printed string, result error) {
 	t.Helper()
 	var out bytes.Buffer
 	watch.Look, watch.Printer = w.look, &output.Printer{Out: &out}
@@ -82,13 +82,13 @@ func follow(t *testing.T, w *world, watch progress.Watch, story func()) (result 
 	story()
 	w.mu.Unlock()
 	result = <-done
-	return result, time.Since(begun), out.String()
+	return time.Since(begun), out.String(), result
 }
 
 func TestANewServiceConvergesWhenItsTasksStayUpForTheMonitorTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(2)
-		err, took, printed := follow(t, w, progress.Watch{}, func() {
+		took, printed, err := follow(t, w, progress.Watch{}, func() {
 			w.sleep(time.Second + time.Millisecond)
 			w.task(1, 1, api.TaskRunning)
 			w.task(2, 1, api.TaskStarting)
@@ -107,7 +107,7 @@ func TestTasksThatHaveLongRunConvergeAtOnce(t *testing.T) {
 		w := newWorld(1)
 		w.task(1, 1, api.TaskRunning)
 		time.Sleep(time.Minute)
-		err, took, _ := follow(t, w, progress.Watch{}, func() {})
+		took, _, err := follow(t, w, progress.Watch{}, func() {})
 		require.NoError(t, err)
 		require.Less(t, took, time.Second)
 	})
@@ -119,7 +119,7 @@ func TestScalingDownWaitsForTheSurplusToGo(t *testing.T) {
 		w.task(1, 1, api.TaskRunning)
 		w.task(2, 1, api.TaskRunning)
 		time.Sleep(time.Minute)
-		err, took, _ := follow(t, w, progress.Watch{}, func() {
+		took, _, err := follow(t, w, progress.Watch{}, func() {
 			w.sleep(3*time.Second + time.Millisecond)
 			w.tasks[1].Desired = api.DesiredRemove
 		})
@@ -134,7 +134,7 @@ func TestAnUpdateIsOverWhenItsRolloutSaysSo(t *testing.T) {
 		w.task(1, 1, api.TaskRunning)
 		time.Sleep(time.Minute)
 		w.service.Current = 2
-		err, took, printed := follow(t, w, progress.Watch{Want: map[string]int{"s1": 2}}, func() {
+		took, printed, err := follow(t, w, progress.Watch{Want: map[string]int{"s1": 2}}, func() {
 			w.sleep(time.Second + time.Millisecond)
 			w.service.Rollout = &api.Rollout{From: 1, To: 2, State: api.RolloutUpdating}
 			w.only(func() { w.task(1, 2, api.TaskRunning) })
@@ -152,7 +152,7 @@ func TestAPausedUpdateFailsAndSaysHowToGoOn(t *testing.T) {
 		w := newWorld(1)
 		w.service.Current = 2
 		w.service.Rollout = &api.Rollout{From: 1, To: 2, State: api.RolloutPaused, Message: "update paused: 1 of 1 tasks failed; `orc service rollback web` goes back"}
-		err, _, _ := follow(t, w, progress.Watch{}, func() {})
+		_, _, err := follow(t, w, progress.Watch{}, func() {})
 		require.ErrorContains(t, err, "service web: update paused: 1 of 1 tasks failed; `orc service rollback web` goes back")
 	})
 }
@@ -161,7 +161,7 @@ func TestAnUpdateThatIsRolledBackFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(1)
 		w.service.Rollout = &api.Rollout{From: 2, To: 1, State: api.RolloutRollingBack, Message: "update to revision 2 failed: slot 1: bad"}
-		err, took, printed := follow(t, w, progress.Watch{Want: map[string]int{"s1": 2}}, func() {
+		took, printed, err := follow(t, w, progress.Watch{Want: map[string]int{"s1": 2}}, func() {
 			w.sleep(2*time.Second + time.Millisecond)
 			w.service.Rollout = &api.Rollout{From: 2, To: 1, State: api.RolloutRollbackComplete, Message: "all tasks are at revision 1"}
 		})
@@ -177,7 +177,7 @@ func TestARollbackThatWasAskedForSucceeds(t *testing.T) {
 		w.task(1, 1, api.TaskRunning)
 		time.Sleep(time.Minute)
 		w.service.Rollout = &api.Rollout{From: 2, To: 1, State: api.RolloutRollbackComplete}
-		err, _, _ := follow(t, w, progress.Watch{Want: map[string]int{"s1": 1}}, func() {})
+		_, _, err := follow(t, w, progress.Watch{Want: map[string]int{"s1": 1}}, func() {})
 		require.NoError(t, err)
 	})
 }
@@ -185,7 +185,7 @@ func TestARollbackThatWasAskedForSucceeds(t *testing.T) {
 func TestSomebodyElsesChangeEndsTheWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(1)
-		err, _, _ := follow(t, w, progress.Watch{}, func() {
+		_, _, err := follow(t, w, progress.Watch{}, func() {
 			w.sleep(time.Second + time.Millisecond)
 			w.service.Current = 7
 		})
@@ -198,7 +198,7 @@ func TestAContainerThatKeepsEndingFailsTheWatch(t *testing.T) {
 		w := newWorld(1)
 		task := w.task(1, 1, api.TaskWaiting)
 		task.Status.Attempts = []api.Attempt{{ExitCode: 3}}
-		err, took, _ := follow(t, w, progress.Watch{}, func() {
+		took, _, err := follow(t, w, progress.Watch{}, func() {
 			w.sleep(5*time.Second + time.Millisecond)
 			w.tasks[0].Status.Restarts = 2
 		})
@@ -213,13 +213,13 @@ func TestRejectedTasksFailTheWatchUnlessTheyAreOfEarlier(t *testing.T) {
 		for range 3 {
 			w.task(1, 1, api.TaskRejected).Status.Message = "no such image"
 		}
-		err, _, _ := follow(t, w, progress.Watch{}, func() {})
+		_, _, err := follow(t, w, progress.Watch{}, func() {})
 		require.ErrorContains(t, err, "web.1: no such image")
 
 		time.Sleep(time.Second)
 		w.service.Updated = time.Now()
 		w.task(1, 1, api.TaskRunning)
-		err, _, _ = follow(t, w, progress.Watch{}, func() {})
+		_, _, err = follow(t, w, progress.Watch{}, func() {})
 		require.NoError(t, err)
 	})
 }
@@ -229,7 +229,7 @@ func TestTasksThatFitNoNodeAreWaitedForAWhile(t *testing.T) {
 		w := newWorld(1)
 		task := w.task(1, 1, api.TaskPending)
 		task.Node, task.Reason = "", "no node fits: 2 lack memory"
-		err, took, printed := follow(t, w, progress.Watch{}, func() {})
+		took, printed, err := follow(t, w, progress.Watch{}, func() {})
 		require.ErrorContains(t, err, "no node fits: 2 lack memory")
 		require.InDelta(t, 30, took.Seconds(), 1)
 		require.Contains(t, printed, "web: 0/1 web.1 pending: no node fits: 2 lack memory\n")
@@ -240,7 +240,7 @@ func TestAGlobalServiceIsNotDoneBeforeItHasTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(0)
 		w.service.Spec.Mode = api.ModeGlobal
-		err, took, printed := follow(t, w, progress.Watch{}, func() {
+		took, printed, err := follow(t, w, progress.Watch{}, func() {
 			w.sleep(time.Second + time.Millisecond)
 			w.task(0, 1, api.TaskRunning)
 			w.service.Desired = 1
@@ -256,7 +256,7 @@ func TestJobsAreDoneWhenTheirTasksCompleted(t *testing.T) {
 		w := newWorld(2)
 		w.service.Spec.Mode = api.ModeReplicatedJob
 		w.task(1, 1, api.TaskComplete)
-		err, took, _ := follow(t, w, progress.Watch{}, func() {
+		took, _, err := follow(t, w, progress.Watch{}, func() {
 			w.sleep(4*time.Second + time.Millisecond)
 			w.task(2, 1, api.TaskComplete)
 		})
@@ -269,7 +269,7 @@ func TestManagersThatAreAwayAreAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(0)
 		w.err = api.Errorf(api.CodeUnavailable, "no leader")
-		err, took, printed := follow(t, w, progress.Watch{}, func() {
+		took, printed, err := follow(t, w, progress.Watch{}, func() {
 			w.sleep(10*time.Second + time.Millisecond)
 			w.err = nil
 		})
@@ -278,7 +278,7 @@ func TestManagersThatAreAwayAreAskedAgain(t *testing.T) {
 		require.Contains(t, printed, "no manager answers, trying again: no leader\n")
 
 		w.err = api.NotFoundf("no service web")
-		err, _, _ = follow(t, w, progress.Watch{}, func() {})
+		_, _, err = follow(t, w, progress.Watch{}, func() {})
 		require.ErrorContains(t, err, "no service web")
 	})
 }
@@ -286,7 +286,7 @@ func TestManagersThatAreAwayAreAskedAgain(t *testing.T) {
 func TestTheWatchCanBeBoundedAndInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(1)
-		err, took, _ := follow(t, w, progress.Watch{Timeout: 3 * time.Second}, func() {})
+		took, _, err := follow(t, w, progress.Watch{Timeout: 3 * time.Second}, func() {})
 		require.ErrorContains(t, err, "not converged after 3s")
 		require.InDelta(t, 3, took.Seconds(), 0.5)
 
