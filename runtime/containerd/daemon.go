@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -58,7 +57,7 @@ func StartDaemon(ctx context.Context, dataDir string, b *bundle.Bundle, log *zap
 }
 
 func newDaemon(dataDir string, b *bundle.Bundle, log *zap.Logger) (*Daemon, error) {
-	dataDir, err := filepath.Abs(dataDir)
+	dataDir, err := realPath(dataDir)
 	if err != nil {
 		return nil, err
 	}
@@ -214,15 +213,17 @@ func (d *Daemon) start(ctx context.Context) error {
 		return fmt.Errorf("start containerd: %w", err)
 	}
 	defer output.Close()
-	cmd := exec.Command(filepath.Join(d.programs, bundle.Containerd), "--config", d.layout.configuration())
+	program := filepath.Join(d.programs, bundle.Containerd)
+	cmd := exec.Command(program, "--config", d.layout.configuration())
 	cmd.Stdout, cmd.Stderr, cmd.Dir = output, output, "/"
-	// The daemon finds the shim, and the shim finds runc, by PATH.
-	cmd.Env = append(without(os.Environ(), "PATH", "NOTIFY_SOCKET"), "PATH="+d.programs+":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	// The daemon finds the shim, and the shim finds runc, by PATH. Nothing else of
+	// our environment is theirs to see: there may be a token in it.
+	cmd.Env = []string{"PATH=" + d.programs + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start containerd: %w", err)
 	}
-	p := process{Pid: cmd.Process.Pid, Digest: d.bundle.Digest}
+	p := process{Pid: cmd.Process.Pid, Digest: d.bundle.Digest, Program: program}
 	if p.Started, err = startTime(p.Pid); err != nil {
 		p.Started = 1 // ended already: no process began at that time
 	}
@@ -300,21 +301,6 @@ func openLog(path string) (*os.File, error) {
 		}
 	}
 	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-}
-
-// without leaves variables out of an environment.
-func without(environment []string, names ...string) []string {
-	var kept []string
-next:
-	for _, each := range environment {
-		for _, name := range names {
-			if strings.HasPrefix(each, name+"=") {
-				continue next
-			}
-		}
-		kept = append(kept, each)
-	}
-	return kept
 }
 
 func removeIfThere(path string) error {

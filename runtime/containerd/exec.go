@@ -110,7 +110,7 @@ func mergeEnvironment(container []string, exec runtime.Exec) []string {
 func (r *Runtime) runExec(ctx context.Context, id string, task client.Task, spec *specs.Process, exec runtime.Exec) (int, error) {
 	detached := context.WithoutCancel(ctx)
 	streams := newStreams(exec)
-	options := []cio.Opt{cio.WithStreams(streams.stdin, streams.stdout, streams.stderr), cio.WithFIFODir(filepath.Join(r.layout.run, "exec"))}
+	options := []cio.Opt{cio.WithStreams(streams.stdin, streams.stdout, streams.stderr), cio.WithFIFODir(r.layout.exec())}
 	if exec.TTY {
 		options = append(options, cio.WithTerminal)
 	}

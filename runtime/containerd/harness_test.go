@@ -51,7 +51,13 @@ type node struct {
 // open starts a daemon and opens a runtime; all of it is gone after the test.
 func open(t testing.TB) *node {
 	t.Helper()
-	n := &node{t: t, dataDir: t.TempDir(), id: "t" + randomName()}
+	return openAt(t, t.TempDir())
+}
+
+func openAt(t testing.TB, dataDir string) *node {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(dataDir, 0o700))
+	n := &node{t: t, dataDir: dataDir, id: "t" + randomName()}
 	b := needReal(t)
 	log := zaptest.NewLogger(t, zaptest.Level(zapWarn))
 	daemon, err := StartDaemon(context.Background(), n.dataDir, b, log)

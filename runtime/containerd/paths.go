@@ -3,7 +3,9 @@ package containerd
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -13,15 +15,25 @@ import (
 // short, because a socket's path may have 107 bytes (unix(7)); its file data-dir
 // tells whose it is.
 func RunDir(dataDir string) string {
-	path, err := filepath.Abs(dataDir)
+	path, err := realPath(dataDir)
 	if err != nil {
 		path = dataDir
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
 	sum := sha256.Sum256([]byte(path))
 	return filepath.Join("/run/orc", hex.EncodeToString(sum[:6]))
+}
+
+// realPath is a directory's path without symbolic links, as the kernel tells it.
+func realPath(dir string) (string, error) {
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, nil
+	}
+	return real, err
 }
 
 // makeRunDir makes the directory and says in it whose it is.
@@ -48,6 +60,7 @@ func (l layout) log() string                { return filepath.Join(l.data, "cont
 func (l layout) configuration() string      { return filepath.Join(l.run, "containerd.toml") }
 func (l layout) socket() string             { return filepath.Join(l.run, "containerd.sock") }
 func (l layout) process() string            { return filepath.Join(l.run, "containerd.json") }
+func (l layout) exec() string               { return filepath.Join(l.run, "exec") }
 func (l layout) volumes() string            { return filepath.Join(l.data, "volumes") }
 func (l layout) containers() string         { return filepath.Join(l.data, "containers") }
 func (l layout) container(id string) string { return filepath.Join(l.run, "c", id) }

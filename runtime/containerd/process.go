@@ -21,6 +21,9 @@ type process struct {
 	// Started is the process's start time in clock ticks since boot: with it a
 	// number that the kernel gave to another process is not mistaken (proc(5)).
 	Started uint64 `json:"started"`
+	// Program is what it runs; after a restart of the host, number and time alone
+	// may be another process's.
+	Program string `json:"program"`
 	// Digest names the bundle that it runs of.
 	Digest string `json:"digest"`
 }
@@ -55,7 +58,11 @@ func (p process) write(path string) error {
 // alive says whether this very process runs.
 func (p process) alive() bool {
 	started, err := startTime(p.Pid)
-	return err == nil && started == p.Started
+	if err != nil || started != p.Started {
+		return false
+	}
+	program, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(p.Pid), "exe"))
+	return err == nil && strings.TrimSuffix(program, " (deleted)") == p.Program
 }
 
 // wait blocks until the process has ended or ctx is done.

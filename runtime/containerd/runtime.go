@@ -2,9 +2,9 @@ package containerd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	goruntime "runtime"
 	"strings"
 	"sync"
@@ -66,7 +66,7 @@ var (
 
 // New returns a runtime on a containerd. It does not wait for it to answer.
 func New(config Config, logger *zap.Logger) (*Runtime, error) {
-	data, err := filepath.Abs(config.DataDir)
+	data, err := realPath(config.DataDir)
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +99,9 @@ func New(config Config, logger *zap.Logger) (*Runtime, error) {
 		// turn, four runcs.
 		starting: make(chan struct{}, max(8, 2*goruntime.NumCPU())),
 	}
-	if err := r.sweepVolumes(); err != nil {
-		r.log.Warn("half-made volumes stay", zap.Error(err))
+	// What calls of an earlier process left half-way.
+	if err := errors.Join(r.sweepVolumes(), os.RemoveAll(r.layout.exec())); err != nil {
+		r.log.Warn("something half-made stays", zap.Error(err))
 	}
 	return r, nil
 }

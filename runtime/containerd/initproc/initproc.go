@@ -43,6 +43,9 @@ func Main(args []string) int {
 		fmt.Fprintf(os.Stderr, "%s: %s: no such command in the image\n", Name, command[0])
 		return 127
 	}
+	if os.Getpid() != 1 { // the container shares the host's processes
+		adoptOrphans()
+	}
 	signals := make(chan os.Signal, 64)
 	signal.Notify(signals)
 	child, err := os.StartProcess(path, command, &os.ProcAttr{

@@ -15,3 +15,11 @@ func foreground() error {
 	}
 	return nil
 }
+
+// adoptOrphans makes the kernel hand over the orphans among all descendants
+// (PR_SET_CHILD_SUBREAPER, prctl(2)). A kernel before 3.4 hands them to its own
+// init, which does as well.
+func adoptOrphans() {
+	const setChildSubreaper = 36
+	syscall.Syscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0)
+}
