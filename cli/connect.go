@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"net"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -34,29 +35,33 @@ func (p *program) with(action func(*cli.Context, *client.Client) error) cli.Acti
 	}
 }
 
-// connect finds the manager to talk to: --host, else --context, else the current
-// context, else the one on this host.
+// connect finds the manager to talk to: --host, else --context, else ORC_HOST,
+// else ORC_CONTEXT, else the current context, else the one on this host. Who one
+// is to a manager elsewhere, a context says.
 func (p *program) connect(c *cli.Context) (*client.Client, error) {
-	host, name := c.String("host"), c.String("context")
-	if root := rootOf(c); root != nil {
-		host, name = root.String("host"), root.String("context")
+	root := rootOf(c)
+	host, name := root.String("host"), root.String("context")
+	if host == "" && name == "" {
+		host = p.Getenv("ORC_HOST")
+	}
+	if isSocket(host) {
+		return client.New(client.Options{Host: host})
 	}
 	store := p.contexts()
-	local := host == "" || isSocket(host)
-	if name == "" && !(host != "" && local) {
+	if name == "" {
+		name = p.Getenv("ORC_CONTEXT")
+	}
+	if name == "" {
 		var err error
 		if name, err = store.current(); err != nil {
 			return nil, err
 		}
 	}
-	if name == "" {
-		if !local {
-			return nil, api.Errorf(api.CodeUnauthorized, "%s: a client certificate is needed: make one with `orc context create` on a manager", host)
+	if name == "" || name == localContext {
+		if host != "" {
+			return nil, api.Errorf(api.CodeUnauthorized, "%s: a client certificate is needed: `orc context create` on a manager makes one", host)
 		}
-		if host == "" {
-			host = p.localHost()
-		}
-		return client.New(client.Options{Host: host})
+		return client.New(client.Options{Host: p.localHost()})
 	}
 	saved, err := store.load(name)
 	if err != nil {
@@ -80,10 +85,10 @@ func rootOf(c *cli.Context) *cli.Context {
 			return lineage[i]
 		}
 	}
-	return nil
+	return c
 }
 
-func isSocket(host string) bool { return len(host) >= 7 && host[:7] == "unix://" }
+func isSocket(host string) bool { return strings.HasPrefix(host, "unix:") }
 
 // localHost is the socket of the manager on this host.
 func (p *program) localHost() string {

@@ -70,8 +70,8 @@ func (p *program) app() *cli.App {
 		Name:  "orc",
 		Usage: "a cluster of Linux hosts that runs containers",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "host", Aliases: []string{"H"}, EnvVars: []string{"ORC_HOST"}, Usage: "`URL` of the manager to ask: unix:///PATH or https://HOST:6720"},
-			&cli.StringFlag{Name: "context", Aliases: []string{"c"}, EnvVars: []string{"ORC_CONTEXT"}, Usage: "the `CONTEXT` to use, instead of the current one"},
+			&cli.StringFlag{Name: "host", Aliases: []string{"H"}, Usage: "`URL` of the manager to ask: unix:///PATH or https://HOST:6720 [ORC_HOST]"},
+			&cli.StringFlag{Name: "context", Aliases: []string{"c"}, Usage: "the `CONTEXT` to use, instead of the current one [ORC_CONTEXT]"},
 		},
 		Commands:                  p.commands(),
 		Reader:                    p.In,
