@@ -19,16 +19,12 @@ import (
 // LoadImage implements runtime.Images. What is read is held by a lease, and named
 // only when all of it is there and unpacked: a broken archive's content is
 // collected.
-func (r *Runtime) LoadImage(ctx context.Context, in io.Reader) ([]runtime.Image, error) {
-	ctx, release, err := r.client.WithLease(ctx)
+func (r *Runtime) LoadImage(ctx context.Context, in io.Reader) (loaded []runtime.Image, err error) {
+	ctx, release, err := r.lease(ctx)
 	if err != nil {
 		return nil, explain("load image", err)
 	}
-	defer func() {
-		released, cancel := detach(ctx)
-		defer cancel()
-		release(released)
-	}()
+	defer func() { release(err != nil) }()
 	plain, err := compression.DecompressStream(in)
 	if err != nil {
 		return nil, invalidImage(err)
@@ -47,7 +43,6 @@ func (r *Runtime) LoadImage(ctx context.Context, in io.Reader) ([]runtime.Image,
 	if err != nil {
 		return nil, err
 	}
-	var loaded []runtime.Image
 	for _, each := range named {
 		image, err := r.adopt(ctx, each)
 		if err != nil {

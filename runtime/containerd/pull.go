@@ -89,9 +89,14 @@ func (r *Runtime) pull(ctx context.Context, name string, ref runtime.ImageRef, p
 		client.WithPullUnpack, client.WithPullSnapshotter(r.snapshotterName), client.WithResolver(resolver),
 		client.WithImageHandlerWrapper(track.wrap),
 	}
+	leased, release, err := r.lease(ctx)
+	if err != nil {
+		return runtime.Image{}, explain("pull "+name, err)
+	}
 	stop := track.run(ctx)
-	pulled, err := r.client.Pull(ctx, wanted, options...)
+	pulled, err := r.client.Pull(leased, wanted, options...)
 	stop(err == nil)
+	defer func() { release(err != nil) }()
 	if err != nil {
 		if ctx.Err() != nil {
 			return runtime.Image{}, ctx.Err()

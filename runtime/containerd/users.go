@@ -86,15 +86,11 @@ func (r *Runtime) inImage(ctx context.Context, info *imageInfo, f func(root stri
 	if err != nil {
 		return err
 	}
-	ctx, release, err := r.client.WithLease(ctx)
+	ctx, release, err := r.lease(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		released, cancel := detach(ctx)
-		defer cancel()
-		release(released)
-	}()
+	defer release(false)
 	key := "orc-view-" + randomName()
 	mounts, err := snapshotter.View(ctx, key, info.chain)
 	if err != nil {
