@@ -56,7 +56,60 @@ func diff(lines *[]string, path string, a, b any) {
 		}
 		return
 	}
+	if diffLists(lines, path, a, b) {
+		return
+	}
 	*lines = append(*lines, fmt.Sprintf("%s: %s → %s", path, show(a), show(b)))
+}
+
+// identities are the fields that tell the elements of a list apart, the first that
+// an element has: of attachments, dependencies, mounts and files.
+var identities = []string{"network", "service", "target", "source"}
+
+// diffLists compares lists whose elements can be told apart, element by element:
+// "container.secrets[/run/secrets/key].version: 1 → 2". It is false for others,
+// and when only the order differs.
+func diffLists(lines *[]string, path string, a, b any) bool {
+	first, ok := byIdentity(a)
+	second, alsoOK := byIdentity(b)
+	if !ok || !alsoOK || reflect.DeepEqual(first, second) {
+		return false
+	}
+	keys := maps.Clone(first)
+	maps.Copy(keys, second)
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		at := path + "[" + key + "]"
+		if first[key] == nil || second[key] == nil {
+			*lines = append(*lines, fmt.Sprintf("%s: %s → %s", at, show(first[key]), show(second[key])))
+			continue
+		}
+		diff(lines, at, first[key], second[key])
+	}
+	return true
+}
+
+func byIdentity(list any) (map[string]any, bool) {
+	elements, ok := list.([]any)
+	if !ok && list != nil {
+		return nil, false
+	}
+	found := make(map[string]any)
+	for _, element := range elements {
+		fields, ok := element.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		at := slices.IndexFunc(identities, func(name string) bool { return fields[name] != nil })
+		if at < 0 {
+			return nil, false
+		}
+		id := fmt.Sprint(fields[identities[at]])
+		if found[id] != nil {
+			return nil, false
+		}
+		found[id] = element
+	}
+	return found, len(found) > 0 || list == nil
 }
 
 func show(value any) string {

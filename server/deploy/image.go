@@ -108,6 +108,9 @@ func (i *Images) find(ctx context.Context, name, auth string) (resolved, error) 
 		return found, nil
 	}
 	digest, config, err := i.Registry.Resolve(ctx, name, auth)
+	if api.CodeOf(err) == api.CodeUnavailable {
+		return resolved{}, api.Errorf(api.CodeUnavailable, "%w; `orc image load FILE` needs no registry", err)
+	}
 	if err != nil {
 		return resolved{}, err
 	}
