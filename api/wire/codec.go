@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
@@ -56,6 +57,9 @@ func Read(r io.Reader, message any) error {
 	}
 	body := make([]byte, size)
 	if _, err := io.ReadFull(r, body); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF // it breaks off after its length
+		}
 		return fmt.Errorf("receive message: %w", err)
 	}
 	if err := Unmarshal(body, message); err != nil {
