@@ -23,7 +23,7 @@ func (n *process) serveAgent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rt, err := containerd.New(config, n.log.Named("containerd"))
+	rt, err := containerd.New(config, n.log)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (n *process) containerd(ctx context.Context) (config containerd.Config, wat
 	if err != nil {
 		return config, nil, err
 	}
-	daemon, err := containerd.StartDaemon(ctx, n.dir.path, contents, n.log.Named("containerd"))
+	daemon, err := containerd.StartDaemon(ctx, n.dir.path, contents, n.log)
 	if err != nil {
 		return config, nil, err
 	}

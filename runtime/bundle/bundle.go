@@ -21,6 +21,9 @@ var ErrNone = errors.New("this orc was built without containerd: give --containe
 // ManifestName is the manifest's name beside the packed files.
 const ManifestName = "manifest.json"
 
+// extension is that of the packed files.
+const extension = ".zst"
+
 // The names of the files, as they are called on disk.
 const (
 	Containerd = "containerd"

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/klauspost/compress/zstd"
@@ -40,7 +41,10 @@ func (b *Bundle) Unpack(dir string) (string, error) {
 	for _, file := range b.Manifest.Files {
 		group.Go(func() error { return b.extract(file, filepath.Join(temporary, file.Name)) })
 	}
-	if err := group.Wait(); err != nil {
+	err = group.Wait()
+	release()
+	debug.FreeOSMemory() // unpacking took much of it, once
+	if err != nil {
 		return "", err
 	}
 	if err := os.Chmod(temporary, 0o755); err != nil {
@@ -54,7 +58,7 @@ func (b *Bundle) Unpack(dir string) (string, error) {
 
 // extract writes one program and makes sure that it is what was packed.
 func (b *Bundle) extract(file File, path string) error {
-	packed, err := b.files.Open(file.Name + ".zst")
+	packed, err := b.files.Open(file.Name + extension)
 	if err != nil {
 		return fmt.Errorf("unpack %s: %w", file.Name, err)
 	}
