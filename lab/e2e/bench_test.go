@@ -2,8 +2,8 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -148,10 +148,7 @@ func session(b *testing.B, c *client.Client, node *lab.Node) string {
 // usage sums the resident memory, in bytes, and the processor time of a node's orc
 // and containerd (proc_pid_stat(5); a tick is 10 ms, a page 4 KiB).
 func usage(b *testing.B, node *lab.Node) (memory int64, cpu time.Duration) {
-	pids := []string{strconv.Itoa(node.Pid())}
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", node.Pid()))
-	require.NoError(b, err)
-	for _, pid := range append(pids, strings.Fields(string(children))...) {
+	for _, pid := range []string{strconv.Itoa(node.Pid()), containerd(b, node)} {
 		data, err := os.ReadFile("/proc/" + pid + "/stat")
 		require.NoError(b, err)
 		fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
@@ -164,4 +161,19 @@ func usage(b *testing.B, node *lab.Node) (memory int64, cpu time.Duration) {
 		cpu += time.Duration(number(11)+number(12)) * 10 * time.Millisecond
 	}
 	return memory, cpu
+}
+
+// containerd finds the process of a node's containerd by its program's path.
+func containerd(b *testing.B, node *lab.Node) string {
+	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(b, err)
+	for _, command := range commands {
+		data, err := os.ReadFile(command)
+		program, _, _ := strings.Cut(string(data), "\x00")
+		if err == nil && strings.HasPrefix(program, node.DataDir()) && filepath.Base(program) == "containerd" {
+			return filepath.Base(filepath.Dir(command))
+		}
+	}
+	b.Fatal("no containerd of ", node.Name())
+	return ""
 }
