@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -138,4 +139,21 @@ func TestLoadingNeedsANodeThatIsReady(t *testing.T) {
 	for _, err := range m.client.LoadImages(m.ctx, bytes.NewReader([]byte("x")), 1) {
 		requireCode(t, api.CodeUnavailable, err, "no node is ready")
 	}
+}
+
+// TestNothingIsEndedWellAfterItWasCutShort plays the moment in which a load is
+// given up: a node must never see a good end.
+func TestNothingIsEndedWellAfterItWasCutShort(t *testing.T) {
+	m := newManager(t)
+	l := &library{got: make(map[string][]byte)}
+	m.nodes.answer(l.serve)
+	for range 200 {
+		ctx, cancel := context.WithCancel(m.ctx)
+		cancel()
+		n := newReceiver(&api.Node{Meta: api.Meta{ID: "n2id"}})
+		close(n.pieces)
+		require.Error(t, n.exchange(ctx, &load{api: m.api}))
+	}
+	m.nodes.wait()
+	require.Empty(t, l.got)
 }
