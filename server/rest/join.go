@@ -1,0 +1,120 @@
+package rest
+
+import (
+	"cmp"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/server/deploy"
+	"github.com/orc-project/orc/server/session"
+	"github.com/orc-project/orc/store"
+)
+
+func (a *API) roots(w http.ResponseWriter, _ *http.Request) error {
+	cluster, err := clusterOf(a.store.Snapshot())
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/x-pem-file")
+	_, _ = w.Write(cluster.Roots) // the client may be gone
+	return nil
+}
+
+func (a *API) join(w http.ResponseWriter, r *http.Request) error {
+	request, err := decode[api.JoinRequest](r)
+	if err != nil {
+		return err
+	}
+	var answer api.JoinAnswer
+	node := &api.Node{}
+	_, snapshot, err := a.commit(r, func(d *deploy.Draft) error {
+		cluster, err := clusterOf(d.Snapshot())
+		if err != nil {
+			return err
+		}
+		role, err := ca.CheckToken(cluster, request.Secret)
+		if err != nil {
+			return err
+		}
+		if role != request.Role {
+			return api.Errorf(api.CodeUnauthorized, "this is the token of a %s, and a %s is to join: use the one that `orc token %s` prints", role, request.Role, request.Role)
+		}
+		node = &api.Node{Name: request.Name, Role: role, Labels: request.Labels, Runs: request.Runs, API: request.API}
+		if err := checkJoiner(node); err != nil {
+			return err
+		}
+		if err := d.AddNode(node, cluster); err != nil {
+			return err
+		}
+		authority, err := ca.Load(cluster)
+		if err != nil {
+			return err
+		}
+		certificate, err := authority.SignNode(request.Request, node.ID, role, cluster.Settings.CertLifetime.Std(), d.Now())
+		if err != nil {
+			return api.Invalidf("the certificate request: %w", err)
+		}
+		answer = api.JoinAnswer{Cluster: cluster.Identity, Certificate: certificate, Roots: authority.Roots()}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	answer.Node = *cmp.Or(store.Get[api.Node](snapshot, node.ID), node)
+	answer.Managers = session.Managers(snapshot)
+	return reply(w, answer)
+}
+
+// checkJoiner refuses what the role does not go with.
+func checkJoiner(node *api.Node) error {
+	if node.Role == api.RoleWorker {
+		node.API = ""
+		if !node.Runs {
+			return api.Invalidf("a worker runs containers: join with a manager's token, or without --no-agent")
+		}
+		return nil
+	}
+	_, port, err := net.SplitHostPort(node.API)
+	if err != nil {
+		return api.Invalidf("a manager must tell where it is reached (--advertise HOST:PORT): %q is no address", node.API)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return api.Invalidf("a manager must tell where it is reached (--advertise HOST:PORT): %q is no port", port)
+	}
+	return nil
+}
+
+func (a *API) renew(w http.ResponseWriter, r *http.Request) error {
+	request, err := decode[api.RenewRequest](r)
+	if err != nil {
+		return err
+	}
+	peer, _ := ca.PeerFrom(r.Context())
+	snapshot := a.store.Snapshot()
+	node := store.Get[api.Node](snapshot, peer.ID)
+	if node == nil {
+		if snapshot, err = deploy.Newest(r.Context(), a.store); err != nil {
+			return err
+		}
+		if node = store.Get[api.Node](snapshot, peer.ID); node == nil {
+			return session.Removed()
+		}
+	}
+	cluster, err := clusterOf(snapshot)
+	if err != nil {
+		return err
+	}
+	authority, err := ca.Load(cluster)
+	if err != nil {
+		return err
+	}
+	certificate, err := authority.SignNode(request.Request, node.ID, node.Role, cluster.Settings.CertLifetime.Std(), time.Now())
+	if err != nil {
+		return api.Invalidf("the certificate request: %w", err)
+	}
+	return reply(w, api.RenewAnswer{Certificate: certificate, Roots: authority.Roots()})
+}
