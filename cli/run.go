@@ -73,7 +73,7 @@ func (p *program) app() *cli.App {
 			&cli.StringFlag{Name: "host", Aliases: []string{"H"}, Usage: "`URL` of the manager to ask: unix:///PATH or https://HOST:6720 [ORC_HOST]"},
 			&cli.StringFlag{Name: "context", Aliases: []string{"c"}, Usage: "the `CONTEXT` to use, instead of the current one [ORC_CONTEXT]"},
 		},
-		Commands:                  p.commands(),
+		Commands:                  withoutHelp(p.commands()),
 		Reader:                    p.In,
 		Writer:                    p.Out,
 		ErrWriter:                 p.Err,
@@ -82,6 +82,16 @@ func (p *program) app() *cli.App {
 		DisableSliceFlagSeparator: true,
 		ExitErrHandler:            func(*cli.Context, error) {}, // urfave's own ends the process
 	}
+}
+
+// withoutHelp keeps urfave/cli's own help command out: it would take an argument
+// "h" for itself, and is one object for the whole process.
+func withoutHelp(commands []*cli.Command) []*cli.Command {
+	for _, command := range commands {
+		command.HideHelp = true
+		withoutHelp(command.Subcommands)
+	}
+	return commands
 }
 
 // exitCode tells the user what went wrong, on one line.

@@ -183,6 +183,14 @@ func TestServicePsShowsWhatWasReplacedAndWhy(t *testing.T) {
 		"web.2|Running|Pending less than a second ago|no node fits: 2 lack memory\n", out)
 }
 
+func TestAServiceMayBeNamedHelp(t *testing.T) {
+	f := newFake(t)
+	f.on("GET /v1/services/{name}", web(nil))
+	for _, name := range []string{"h", "help"} {
+		require.Equal(t, "web\n", f.ok("service", "inspect", name, "-f", "{{.Name}}"))
+	}
+}
+
 func TestScaleIsOneRequest(t *testing.T) {
 	f := newFake(t)
 	f.on("POST /v1/scale", []api.ServiceView{web(func(v *api.ServiceView) { v.Replicas = 5 })})
