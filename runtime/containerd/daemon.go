@@ -57,7 +57,7 @@ func StartDaemon(ctx context.Context, dataDir string, b *bundle.Bundle, log *zap
 }
 
 func newDaemon(dataDir string, b *bundle.Bundle, log *zap.Logger) (*Daemon, error) {
-	dataDir, err := realPath(dataDir)
+	dataDir, err := makeDataDir(dataDir)
 	if err != nil {
 		return nil, err
 	}

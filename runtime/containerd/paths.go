@@ -3,9 +3,7 @@ package containerd
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -29,11 +27,15 @@ func realPath(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	real, err := filepath.EvalSymlinks(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return path, nil
+	return filepath.EvalSymlinks(path)
+}
+
+// makeDataDir makes a node's data directory and returns its real path.
+func makeDataDir(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make data directory: %w", err)
 	}
-	return real, err
+	return realPath(dir)
 }
 
 // makeRunDir makes the directory and says in it whose it is.

@@ -66,7 +66,7 @@ var (
 
 // New returns a runtime on a containerd. It does not wait for it to answer.
 func New(config Config, logger *zap.Logger) (*Runtime, error) {
-	data, err := realPath(config.DataDir)
+	data, err := makeDataDir(config.DataDir)
 	if err != nil {
 		return nil, err
 	}
