@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -42,7 +43,16 @@ func (s *session) open(open wire.Open) {
 	if err := s.config.Node.Handle(ctx, open, stream); err != nil && ctx.Err() == nil {
 		s.log.Debug("stream ended", zap.Error(err))
 	}
+	// To end the request now would be a reset, which may overtake what was said: the
+	// manager ends the stream once it has heard all.
+	up.Close()
+	late := time.AfterFunc(farewell, cancel)
+	defer late.Stop()
+	io.Copy(io.Discard, response.Body) // its error is that the stream has ended
 }
+
+// farewell is how long a manager may take to end a stream that was answered.
+const farewell = 10 * time.Second
 
 // ending cancels when what it reads has ended in an error: whoever asked is gone.
 type ending struct {
