@@ -52,6 +52,9 @@ func (p *program) run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == "__complete" {
 		return p.complete(args[1:])
 	}
+	if len(args) == 1 && (args[0] == "--version" || args[0] == "-v") {
+		args = []string{"version", "--client"}
+	}
 	app := p.app()
 	call, err := resolve(app, args)
 	switch {

@@ -62,6 +62,9 @@ func TestVersionNeedsNoManager(t *testing.T) {
 	require.Zero(t, code)
 	require.Contains(t, out, "Client: orc ")
 	require.Contains(t, out, "Manager: no orc manager runs here")
+	code, out, _ = orc(t, "--version")
+	require.Zero(t, code)
+	require.NotContains(t, out, "Manager")
 }
 
 func TestCompletionKnowsCommandsAndFlags(t *testing.T) {
