@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,8 +18,9 @@ import (
 // in pieces.
 const MaxLine = 16 << 10
 
-// drainTime is how long Close waits for output that may still be on its way.
-const drainTime = 50 * time.Millisecond
+// maxDrain is how much Close reads at most, in bytes: more than a pipe holds
+// (pipe(7)), so that only a container that writes on is left off.
+const maxDrain = 1 << 20
 
 // Source is whose output is captured, from where, and how much of it is kept.
 type Source struct {
@@ -72,12 +72,12 @@ func (s *Store) Capture(source Source) (*Capture, error) {
 	return c, nil
 }
 
-// Close writes what is in the FIFOs, ends the capture and removes the FIFOs' open
-// ends. The segments stay.
+// Close writes what is in the FIFOs, ends the capture and closes the FIFOs. The
+// segments stay.
 func (c *Capture) Close() {
 	c.closing.Do(func() {
 		for _, file := range c.files {
-			file.SetReadDeadline(time.Now().Add(drainTime))
+			file.SetReadDeadline(time.Now())
 		}
 		c.readers.Wait()
 		c.closeFiles()
@@ -156,24 +156,51 @@ func (c *Capture) openSegment() error {
 	return nil
 }
 
-// read takes lines from one FIFO until its deadline.
+// read takes lines from one FIFO until its deadline, and then what is in it still.
 func (c *Capture) read(file *os.File, stream byte) {
-	buffer := make([]byte, MaxLine)
-	filled := 0
+	buffer, filled := make([]byte, MaxLine), 0
 	for {
 		n, err := file.Read(buffer[filled:])
-		filled += n
-		filled = c.take(buffer, filled, stream)
+		filled = c.take(buffer, filled+n, stream)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
 		if err != nil {
-			if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, io.EOF) {
-				c.log.Warn("output cannot be read", zap.Error(err))
-			}
-			if filled > 0 {
-				c.append(appendLine(nil, time.Now(), buffer[:filled], stream, true))
-			}
-			return
+			c.log.Warn("output cannot be read", zap.Error(err))
+			break
 		}
 	}
+	for drained := 0; drained < maxDrain; {
+		n := readPresent(file, buffer[filled:])
+		if n == 0 {
+			break
+		}
+		drained += n
+		filled = c.take(buffer, filled+n, stream)
+	}
+	if filled > 0 {
+		c.append(appendLine(nil, time.Now(), buffer[:filled], stream, true))
+	}
+}
+
+// readPresent reads what is there, without waiting.
+func readPresent(file *os.File, p []byte) (n int) {
+	connection, err := file.SyscallConn()
+	if err != nil || file.SetReadDeadline(time.Time{}) != nil {
+		return 0
+	}
+	err = connection.Read(func(fd uintptr) bool {
+		for {
+			var err error
+			if n, err = unix.Read(int(fd), p); !errors.Is(err, unix.EINTR) {
+				return true
+			}
+		}
+	})
+	if err != nil {
+		return 0
+	}
+	return max(n, 0)
 }
 
 // take writes the whole lines of the buffer, in one write, and moves the rest to

@@ -220,15 +220,15 @@ func (r *reader) follow(ctx context.Context) error {
 			}
 			continue
 		}
+		if _, err := os.Stat(r.store.path(r.query.Task)); errors.Is(err, fs.ErrNotExist) && r.file != nil {
+			return nil // removed
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-expired:
 			return nil
 		case <-changed:
-			if _, err := os.Stat(r.store.path(r.query.Task)); errors.Is(err, fs.ErrNotExist) && r.file != nil {
-				return nil
-			}
 		}
 	}
 }

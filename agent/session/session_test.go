@@ -214,12 +214,21 @@ func TestASessionCarriesAssignmentsDownAndStatusesUp(t *testing.T) {
 	until(t, c, func(up wire.Up) bool { return up.Leaving })
 }
 
-func TestHeartbeatsGoUpAndSilenceEndsASession(t *testing.T) {
+func TestHeartbeatsGoUp(t *testing.T) {
+	m, n := newManager(t), newNode()
+	start(t, m, n)
+	c := next(t, m.sessions)
+	c.down(wire.Down{Welcome: &wire.Welcome{Heartbeat: 10 * time.Millisecond, Timeout: time.Hour}})
+	for range 3 {
+		until(t, c, func(up wire.Up) bool { return up.Hello == nil && up.Applied == 0 && len(up.Statuses) == 0 })
+	}
+}
+
+func TestSilenceEndsASession(t *testing.T) {
 	m, n := newManager(t), newNode()
 	start(t, m, n)
 	c := next(t, m.sessions)
 	c.down(welcome(300 * time.Millisecond))
-	until(t, c, func(up wire.Up) bool { return up.Hello == nil && up.Applied == 0 && len(up.Statuses) == 0 })
 	again := next(t, m.sessions) // this manager says nothing: the node comes anew
 	require.NotNil(t, next(t, again.up).Hello)
 }
