@@ -51,6 +51,7 @@ func (p *pass) run() {
 		p.fillSlots(func(*api.Task) bool { return true })
 		p.leaveNodes()
 		p.scale()
+		p.carryOver()
 		p.rollOut()
 		p.refill()
 	}

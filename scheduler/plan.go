@@ -40,6 +40,7 @@ const (
 	CreateTask    Action = "create"   // a new task, placed or pending
 	PlaceTask     Action = "place"    // a pending task got its node
 	ExplainTask   Action = "explain"  // a pending task's reason changed
+	CarryTask     Action = "carry"    // a task belongs to a later revision without being replaced
 	StopTask      Action = "stop"     // Desired moves to shutdown
 	DiscardTask   Action = "discard"  // Desired moves to remove
 	ForgetTask    Action = "forget"   // an ended task and its status leave the history

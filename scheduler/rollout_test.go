@@ -152,3 +152,24 @@ func TestHistoryIsBounded(t *testing.T) {
 	require.LessOrEqual(t, store.Count[api.Revision](w.snapshot), api.RevisionHistoryLimit+1)
 	require.LessOrEqual(t, store.Count[api.Task](w.snapshot), api.TaskHistoryLimit+1)
 }
+
+func TestAChangeOfNoContainerReplacesNone(t *testing.T) {
+	w := newWorld(t, 3)
+	w.submit("web", 4, nil)
+	w.settle(time.Minute)
+	before := make(map[string]bool)
+	for _, task := range w.running("web") {
+		before[task.ID] = true
+	}
+	w.submit("web", 4, func(s *api.ServiceSpec) { s.Update.Parallelism, s.Update.Delay = pointer(4), api.Duration(time.Second) })
+	w.settle(time.Minute)
+	require.Equal(t, map[int]int{2: 4}, revisions(w.running("web")))
+	for _, task := range w.running("web") {
+		require.True(t, before[task.ID], "the task is the one that was there")
+	}
+	w.submit("web", 4, func(s *api.ServiceSpec) { s.Container.Env = []string{"A=b"} })
+	w.settle(time.Minute)
+	for _, task := range w.running("web") {
+		require.False(t, before[task.ID], "a change of the environment replaces")
+	}
+}
