@@ -15,6 +15,9 @@ var (
 		DupMapKey: cbor.DupMapKeyEnforcedAPF, MaxNestedLevels: 32,
 		MaxArrayElements: 1 << 20, MaxMapPairs: 1 << 20,
 		TextUnmarshaler: cbor.TextUnmarshalerTextString,
+		// Lines of logs and texts of errors are what containers make them: one byte
+		// that is no UTF-8 must not end a node's session.
+		UTF8: cbor.UTF8DecodeInvalid,
 	}.DecMode())
 )
 

@@ -87,3 +87,11 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestBytesThatAreNoTextComeThrough(t *testing.T) {
+	data, err := Marshal(api.LogLine{Text: "\xff\xfe binary"})
+	require.NoError(t, err)
+	var line api.LogLine
+	require.NoError(t, Unmarshal(data, &line))
+	require.Equal(t, "\xff\xfe binary", line.Text)
+}
