@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -103,7 +104,9 @@ func (c *Capture) open() error {
 		}
 	}
 	if err := c.openSegment(); err != nil {
-		return err
+		// The container must not block for want of a reader: append tries again.
+		c.log.Warn("output is lost", zap.Error(err))
+		c.failing = true
 	}
 	for _, path := range []string{c.source.Stdout, c.source.Stderr} {
 		if path == "" {
@@ -242,6 +245,12 @@ func appendLine(batch []byte, at time.Time, text []byte, stream byte, partial bo
 func (c *Capture) append(lines []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.file == nil {
+		if err := c.openSegment(); err != nil {
+			c.drop(lines, err)
+			return
+		}
+	}
 	if c.size > 0 && c.size+int64(len(lines)) > c.source.MaxSize {
 		if err := c.rotate(); err != nil {
 			c.drop(lines, err)
@@ -283,7 +292,10 @@ func (c *Capture) rotate() error {
 	oldest := c.current
 	oldest.number -= max(c.source.MaxFiles, 1)
 	if oldest.number >= 0 {
-		return os.Remove(filepath.Join(c.store.path(c.source.Task), oldest.name()))
+		err := os.Remove(filepath.Join(c.store.path(c.source.Task), oldest.name()))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			c.log.Warn("old output stays", zap.Error(err))
+		}
 	}
 	return nil
 }

@@ -253,3 +253,48 @@ func FuzzParseLine(f *testing.F) {
 		require.True(t, line.Time.Equal(again.Time))
 	})
 }
+
+func TestAContainerIsReadEvenIfNothingCanBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	s := newStore(t, dir)
+	c := newContainer(t, dir, "task", "one", 1)
+	blocked := filepath.Join(s.path("task"), segment{1, "one", 0}.name())
+	require.NoError(t, os.MkdirAll(blocked, 0o700)) // no file can be made there
+	captured := capture(t, s, c.source)
+	c.print(t, strings.Repeat(strings.Repeat("x", 1023)+"\n", 200)) // more than the FIFO holds
+	waitFor(t, func() bool {
+		captured.mu.Lock()
+		defer captured.mu.Unlock()
+		return captured.lost == 200
+	})
+	require.NoError(t, os.Remove(blocked))
+	c.print(t, "kept again\n")
+	captured.Close()
+	require.Equal(t, []string{"kept again"}, read(t, s, Query{Task: "task", Tail: -1}))
+}
+
+func TestRotationDoesWithoutTheOldest(t *testing.T) {
+	dir := t.TempDir()
+	s := newStore(t, dir)
+	c := newContainer(t, dir, "task", "one", 1)
+	c.source.MaxSize, c.source.MaxFiles = 10, 1
+	captured := capture(t, s, c.source)
+	c.print(t, "first\n")
+	waitFor(t, func() bool { return len(read(t, s, Query{Task: "task", Tail: -1})) == 1 })
+	require.NoError(t, os.Remove(filepath.Join(s.path("task"), segment{1, "one", 0}.name())))
+	c.print(t, "second\n")
+	captured.Close()
+	require.Equal(t, []string{"second"}, read(t, s, Query{Task: "task", Tail: -1}))
+}
+
+func TestManyCapturesEndTogether(t *testing.T) {
+	dir := t.TempDir()
+	s := newStore(t, dir)
+	for i := range 200 {
+		id := fmt.Sprintf("c%d", i)
+		capture(t, s, Source{Task: "task", Container: id, Stdout: filepath.Join(dir, id), MaxSize: 1 << 20, MaxFiles: 1})
+	}
+	begun := time.Now()
+	s.Close()
+	require.Less(t, time.Since(begun), 200*drainTime/2, "one after the other they take 10 s")
+}

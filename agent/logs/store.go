@@ -88,9 +88,11 @@ func (s *Store) Close() {
 		captures = append(captures, capture)
 	}
 	s.mu.Unlock()
+	var closing sync.WaitGroup // each waits for output on its way: all at once
 	for _, capture := range captures {
-		capture.Close()
+		closing.Go(capture.Close)
 	}
+	closing.Wait()
 }
 
 func (s *Store) path(task string) string { return filepath.Join(s.dir, task) }
