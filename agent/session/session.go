@@ -153,7 +153,7 @@ func (s *session) run(ctx context.Context) (welcomed bool, err error) {
 	}
 	hello := &wire.Hello{Protocol: wire.Protocol, Session: api.NewID(), Info: s.config.Info()}
 	greeted := make(chan error, 1)
-	go func() { greeted <- s.send(wire.Up{Hello: hello, Statuses: s.config.Node.Statuses(s.live)}) }()
+	go func() { greeted <- s.tell(wire.Up{Hello: hello}, s.config.Node.Statuses(s.live)) }()
 	response, err := s.transport.RoundTrip(request)
 	if err != nil {
 		body.CloseWithError(err)
@@ -235,6 +235,7 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 	defer look.Stop()
 	for {
 		var up wire.Up
+		var statuses []api.TaskStatus
 		select {
 		case err := <-received:
 			return err
@@ -251,9 +252,9 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 			if err := sleep(s.live, statusPause); err != nil {
 				continue // received tells why
 			}
-			up.Statuses = s.config.Node.Take()
+			statuses = s.config.Node.Take()
 		}
-		if err := s.send(up); err != nil {
+		if err := s.tell(up, statuses); err != nil {
 			s.cancel(err)
 			<-received
 			return err
@@ -265,12 +266,28 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 func (s *session) leave(received <-chan error) error {
 	stop := time.AfterFunc(time.Second, func() { s.cancel(context.Canceled) })
 	defer stop.Stop()
-	err := s.send(wire.Up{Statuses: s.config.Node.Take(), Leaving: true})
+	err := s.tell(wire.Up{}, s.config.Node.Take())
+	err = errors.Join(err, s.send(wire.Up{Leaving: true}))
 	if closer, ok := s.up.(io.Closer); ok {
 		closer.Close() // the manager ends the session by ending its side
 	}
 	<-received
 	return err
+}
+
+// maxStatuses is how many statuses one message has: some tens of KiB each at worst.
+const maxStatuses = 200
+
+// tell sends statuses, the first of them with up.
+func (s *session) tell(up wire.Up, statuses []api.TaskStatus) error {
+	for {
+		n := min(len(statuses), maxStatuses)
+		up.Statuses, statuses = statuses[:n], statuses[n:]
+		if err := s.send(up); err != nil || len(statuses) == 0 {
+			return err
+		}
+		up = wire.Up{}
+	}
 }
 
 func (s *session) send(up wire.Up) error {

@@ -78,6 +78,7 @@ type manager struct {
 	server   *httptest.Server
 	sessions chan *connection
 	streams  chan string
+	stream   func(*http.Request) // serves streams; nil for an echo
 	refuse   *api.Error
 }
 
@@ -90,6 +91,10 @@ func newManager(t *testing.T) *manager {
 		http.NewResponseController(w).Flush()
 		wire.WriteFrame(w, wire.Data, []byte("hello"))
 		http.NewResponseController(w).Flush()
+		if m.stream != nil {
+			m.stream(r)
+			return
+		}
 		_, payload, err := wire.ReadFrame(r.Body)
 		if err == nil {
 			m.streams <- string(payload)
@@ -263,4 +268,85 @@ func TestManagersAreRemembered(t *testing.T) {
 	var again managers
 	again.load(file, []string{"d:1"})
 	require.Equal(t, []string{"b:1", "c:1", "d:1"}, again.list)
+}
+
+// many is a node with more to tell than one message has.
+type many struct{ *node }
+
+func (many) Statuses(context.Context) []api.TaskStatus {
+	return make([]api.TaskStatus, 2*maxStatuses+1)
+}
+
+func TestManyStatusesComeInSeveralMessages(t *testing.T) {
+	m := newManager(t)
+	start(t, m, many{newNode()})
+	c := next(t, m.sessions)
+	hello := next(t, c.up)
+	require.NotNil(t, hello.Hello)
+	require.Len(t, hello.Statuses, maxStatuses)
+	require.Len(t, next(t, c.up).Statuses, maxStatuses)
+	require.Len(t, next(t, c.up).Statuses, 1)
+}
+
+// deaf is a node whose streams are not read of, as an exec's whose command does not
+// read: they last until they are given up.
+type deaf struct {
+	*node
+	ended chan struct{}
+}
+
+func (d deaf) Handle(ctx context.Context, _ wire.Open, _ io.ReadWriter) error {
+	<-ctx.Done()
+	close(d.ended)
+	return nil
+}
+
+func TestAStreamThatIsNotReadEndsWithWhoAsked(t *testing.T) {
+	m, n := newManager(t), deaf{newNode(), make(chan struct{})}
+	m.stream = func(*http.Request) {} // ends at once
+	start(t, m, n)
+	c := next(t, m.sessions)
+	c.down(welcome(time.Minute))
+	c.down(wire.Down{Open: &wire.Open{ID: "stream"}})
+	next(t, n.ended)
+}
+
+// talker is a node that answers with more than a connection takes ahead.
+type talker struct {
+	*node
+	answered chan struct{}
+}
+
+const (
+	talkFrames = 9
+	talkSize   = 120 << 10
+)
+
+func (n talker) Handle(_ context.Context, _ wire.Open, stream io.ReadWriter) error {
+	defer close(n.answered)
+	for range talkFrames {
+		if err := wire.WriteFrame(stream, wire.Data, make([]byte, talkSize)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestASlowManagerGetsTheWholeAnswer(t *testing.T) {
+	m, n := newManager(t), talker{newNode(), make(chan struct{})}
+	got := make(chan int, 1)
+	m.stream = func(r *http.Request) {
+		<-n.answered
+		select {
+		case <-r.Context().Done(): // the node broke off
+		case <-time.After(100 * time.Millisecond):
+		}
+		read, _ := io.Copy(io.Discard, r.Body)
+		got <- int(read)
+	}
+	start(t, m, n)
+	c := next(t, m.sessions)
+	c.down(welcome(time.Minute))
+	c.down(wire.Down{Open: &wire.Open{ID: "stream"}})
+	require.Greater(t, next(t, got), talkFrames*talkSize)
 }

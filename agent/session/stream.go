@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -21,7 +22,9 @@ func (s *session) open(open wire.Open) {
 	body, up := io.Pipe()
 	defer s.breakOff(body)()
 	defer up.Close()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.base+"/v1/streams/"+open.ID, body)
+	live, end := context.WithCancel(s.live)
+	defer end()
+	request, err := http.NewRequestWithContext(live, http.MethodPost, s.base+"/v1/streams/"+open.ID, &upload{body, cancel})
 	if err != nil {
 		s.log.Warn("stream not opened", zap.Error(err))
 		return
@@ -36,32 +39,53 @@ func (s *session) open(open wire.Open) {
 		s.log.Info("stream refused", zap.Error(refusal(response)))
 		return
 	}
+	down := &ending{Reader: response.Body, cancel: cancel}
 	stream := struct {
 		io.Reader
 		io.Writer
-	}{&ending{response.Body, cancel}, up}
+	}{down, up}
 	if err := s.config.Node.Handle(ctx, open, stream); err != nil && ctx.Err() == nil {
 		s.log.Debug("stream ended", zap.Error(err))
+	}
+	if ctx.Err() != nil {
+		return
 	}
 	// To end the request now would be a reset, which may overtake what was said: the
 	// manager ends the stream once it has heard all.
 	up.Close()
-	late := time.AfterFunc(farewell, cancel)
+	late := time.AfterFunc(farewell, end)
 	defer late.Stop()
-	io.Copy(io.Discard, response.Body) // its error is that the stream has ended
+	io.Copy(io.Discard, down) // its error is that the stream has ended
+}
+
+// upload is a request's body. The transport closes it when the manager has ended
+// the stream, which is heard even while nobody reads what comes down.
+type upload struct {
+	*io.PipeReader
+	cancel context.CancelFunc
+}
+
+// Close implements io.Closer.
+func (u *upload) Close() error {
+	u.cancel()
+	return u.PipeReader.Close()
 }
 
 // farewell is how long a manager may take to end a stream that was answered.
 const farewell = 10 * time.Second
 
 // ending cancels when what it reads has ended in an error: whoever asked is gone.
+// Several may read, one after the other.
 type ending struct {
+	mu sync.Mutex
 	io.Reader
 	cancel context.CancelFunc
 }
 
 // Read implements io.Reader.
 func (e *ending) Read(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	n, err := e.Reader.Read(p)
 	if err != nil && err != io.EOF {
 		e.cancel()
