@@ -222,7 +222,11 @@ func (a *Agent) Apply(down wire.Down) error {
 // complete one was replaced while this node was cut off: nothing new starts before
 // it has ended. The caller holds mu.
 func (a *Agent) turn(t *task, want *assigned, down wire.Down) {
-	superseded := t.assign(a.set.goal(t.id), want, len(down.Files) > 0)
+	goal := a.set.goal(t.id)
+	superseded := t.assign(goal, want, len(down.Files) > 0)
+	if goal == goalRun {
+		a.release(t) // assigned again: it must not wait for itself
+	}
 	if !down.Full || !superseded {
 		return
 	}
@@ -236,6 +240,11 @@ func (a *Agent) turn(t *task, want *assigned, down wire.Down) {
 func (a *Agent) left(t *task) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.release(t)
+}
+
+// release is left for a caller that holds mu.
+func (a *Agent) release(t *task) {
 	if !a.leaving[t] {
 		return
 	}

@@ -110,7 +110,11 @@ func (t *task) conclude(ctx context.Context) error {
 	c, blame, attempts := *t.container, t.blame, t.record.Status.Attempts
 	t.mu.Unlock()
 	last := len(attempts) - 1
-	if last < 0 || attempts[last].Container != c.ID || attempts[last].Finished.IsZero() {
+	unseen := last < 0 || attempts[last].Container != c.ID
+	if unseen {
+		t.begun(c.ID, c.Pid, c.Started) // it ended before a process that died could note its start
+	}
+	if unseen || attempts[last].Finished.IsZero() {
 		t.end(c, blame)
 	}
 	return t.clean(ctx)
@@ -122,12 +126,9 @@ func (t *task) end(c runtime.Container, why string) {
 	t.blame = ""
 	t.mu.Unlock()
 	t.note(func(s *api.TaskStatus) {
-		if c.ID != "" && (len(s.Attempts) == 0 || s.Attempts[len(s.Attempts)-1].Container != c.ID) {
-			s.Attempts = attempted(s.Attempts, api.Attempt{Container: c.ID, Started: c.Started}) // ended before it was seen to run
-		}
 		s.Attempts = slices.Clone(s.Attempts)
 		last := &s.Attempts[len(s.Attempts)-1]
-		last.Finished, last.ExitCode, last.OOMKilled, last.Error = c.Finished, c.ExitCode, c.OOM, why
+		last.Finished, last.ExitCode, last.OOMKilled, last.Error = c.Finished, c.ExitCode, c.OOM, oneLine(why)
 		if last.Finished.IsZero() {
 			last.Finished = time.Now()
 		}

@@ -352,7 +352,7 @@ func (t *task) watch(ctx context.Context) (time.Duration, error) {
 	}
 	healthy, unhealthy := t.health.result()
 	t.note(func(s *api.TaskStatus) {
-		last := len(s.Attempts) - 1
+		last, state, well := len(s.Attempts)-1, s.State, s.Healthy
 		s.Attempts = slices.Clone(s.Attempts)
 		s.Attempts[last].Pid = c.Pid
 		if !c.Started.IsZero() {
@@ -368,7 +368,9 @@ func (t *task) watch(ctx context.Context) (time.Duration, error) {
 		default:
 			s.State = api.TaskStarting
 		}
-		if c.Health != nil && (healthy || unhealthy != "" || len(s.Checks) == 0) {
+		// Only a new verdict is told with its checks: a container that stays well
+		// costs the manager no writes.
+		if c.Health != nil && (s.State != state || !api.EqualSpec(s.Healthy, well) || len(s.Checks) == 0) {
 			s.Checks = t.health.checks()
 		}
 	})

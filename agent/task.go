@@ -5,8 +5,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"go.uber.org/zap"
 
@@ -84,7 +86,7 @@ func (t *task) assign(g goal, want *assigned, news bool) (superseded bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.goal == goalRun && g != goalRun {
-		superseded = t.container != nil && t.container.State == runtime.Running
+		superseded = t.container != nil && t.container.State != runtime.Exited // one that starts is still seen as created
 		if t.giveUp != nil {
 			t.giveUp()
 		}
@@ -287,6 +289,7 @@ func (t *task) note(edit func(*api.TaskStatus)) {
 	before := t.record.Status
 	edit(&t.record.Status)
 	after := &t.record.Status
+	after.Message = oneLine(after.Message)
 	if before.State != after.State {
 		after.Since = time.Now()
 	}
@@ -304,6 +307,21 @@ func (t *task) note(edit func(*api.TaskStatus)) {
 	if assigned {
 		t.agent.outbox.put(status)
 	}
+}
+
+// maxText is how much of an error's text a status has, in bytes. Images and
+// containers have a say in it.
+const maxText = 1 << 10
+
+// oneLine makes valid, printable text of one line of it, cut to maxText.
+func oneLine(text string) string {
+	text = strings.ToValidUTF8(text[:min(len(text), maxText)], "\uFFFD")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 func (t *task) save() {
