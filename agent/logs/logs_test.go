@@ -286,15 +286,3 @@ func TestRotationDoesWithoutTheOldest(t *testing.T) {
 	captured.Close()
 	require.Equal(t, []string{"second"}, read(t, s, Query{Task: "task", Tail: -1}))
 }
-
-func TestManyCapturesEndTogether(t *testing.T) {
-	dir := t.TempDir()
-	s := newStore(t, dir)
-	for i := range 200 {
-		id := fmt.Sprintf("c%d", i)
-		capture(t, s, Source{Task: "task", Container: id, Stdout: filepath.Join(dir, id), MaxSize: 1 << 20, MaxFiles: 1})
-	}
-	begun := time.Now()
-	s.Close()
-	require.Less(t, time.Since(begun), 200*drainTime/2, "one after the other they take 10 s")
-}
