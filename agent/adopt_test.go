@@ -212,6 +212,29 @@ func TestATaskIsDrainedAndThenGivesItsAddressBack(t *testing.T) {
 	})
 }
 
+func TestOnlyWhatIsReplacedUnseenHoldsNewTasksBack(t *testing.T) {
+	bubble(t, func(t *testing.T, h *host) {
+		h.runtime.Script("web:1", fake.Script{IgnoreTerm: true})
+		h.assign("a", true, nil)
+		h.assign("b", false, nil)
+		h.end("a") // takes its whole grace
+		h.assign("c", false, func(s *api.ServiceSpec) { s.Container.Image = "quick:1" })
+		require.Equal(t, api.TaskStopping, h.status("a").State)
+		require.Equal(t, api.TaskRunning, h.status("c").State)
+
+		h.full(h.agent.set, "a", "b", "c") // a new session: nothing is new
+		h.assign("d", false, func(s *api.ServiceSpec) { s.Container.Image = "quick:1" })
+		require.Equal(t, api.TaskRunning, h.status("d").State)
+
+		h.full(h.agent.set, "a", "c", "d") // b was replaced
+		h.assign("e", false, func(s *api.ServiceSpec) { s.Container.Image = "quick:1" })
+		require.Equal(t, api.TaskPreparing, h.status("e").State)
+		require.Contains(t, h.status("e").Message, "replaced")
+		settle(api.DefaultStopGrace)
+		require.Equal(t, api.TaskRunning, h.status("e").State)
+	})
+}
+
 func TestAKillThatFailsBlamesNobody(t *testing.T) {
 	bubble(t, func(t *testing.T, h *host) {
 		h.assign("a", true, nil)

@@ -195,6 +195,9 @@ func (t *task) do(ctx context.Context) (wait time.Duration, done bool, err error
 	g, over, f := t.goal, t.record.Status.State.Terminal(), t.found()
 	understood := t.want != nil && t.want.spec != nil
 	t.mu.Unlock()
+	if g == goalRun || f != running {
+		t.agent.left(t) // nobody waits for what remains to be done
+	}
 	chosen := next(g, over, f)
 	if g == goalRun && !understood && chosen != watch {
 		return idle, false, nil // until a manager tells how it should run
@@ -215,7 +218,6 @@ func (t *task) do(ctx context.Context) (wait time.Duration, done bool, err error
 	case forget:
 		return 0, true, t.erase(ctx)
 	default:
-		t.agent.left(t)
 		wait, err = idle, t.detach(ctx)
 	}
 	return wait, false, err
