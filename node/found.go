@@ -81,20 +81,14 @@ func (f *founding) transaction() *store.Tx {
 	return tx
 }
 
-// tell prints how others join.
+// tell prints how others join: as workers, for this version has one manager.
 func (n *process) tell(cluster *api.Cluster) error {
-	fmt.Fprintf(n.config.Out, "This host (%s) is the first manager of the cluster %s.\n", n.config.Name, cluster.Name)
-	for _, each := range []struct {
-		role api.Role
-		text string
-	}{{api.RoleWorker, "To add a worker, run there:"}, {api.RoleManager, "To add a manager, run there:"}} {
-		command, err := JoinCommand(cluster, each.role, n.config.Advertise)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(n.config.Out, "\n%s\n\n    %s\n", each.text, command)
+	command, err := JoinCommand(cluster, api.RoleWorker, n.config.Advertise)
+	if err != nil {
+		return err
 	}
-	_, err := fmt.Fprintf(n.config.Out, "\n`orc token worker` and `orc token manager` print these commands again.\n")
+	_, err = fmt.Fprintf(n.config.Out, "This host (%s) is the manager of the cluster %s.\n\nTo add a worker, run there:\n\n    %s\n\n`orc token worker` prints this command again.\n",
+		n.config.Name, cluster.Name, command)
 	return err
 }
 

@@ -131,7 +131,6 @@ func TestBootstrapAndResume(t *testing.T) {
 	first := start(t, managerConfig(dir, address))
 	first.waitReady(dir)
 	require.Contains(t, first.out.String(), "orc agent --join "+address+" --token ORC-1-")
-	require.Contains(t, first.out.String(), "orc server --join "+address+" --token ORC-1-")
 	info, err := os.Stat(filepath.Join(dir, "orc.sock"))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
