@@ -286,3 +286,22 @@ func TestRotationDoesWithoutTheOldest(t *testing.T) {
 	captured.Close()
 	require.Equal(t, []string{"second"}, read(t, s, Query{Task: "task", Tail: -1}))
 }
+
+func TestOnlyLinesOfTheFirstSegmentAreSkipped(t *testing.T) {
+	dir := t.TempDir()
+	s := newStore(t, dir)
+	require.NoError(t, os.MkdirAll(s.path("task"), 0o700))
+	kept := segment{1, "one", 1}
+	require.NoError(t, os.WriteFile(filepath.Join(s.path("task"), kept.name()), appendLine(nil, time.Now(), []byte("x"), 'o', false), 0o600))
+	var got []string
+	r := &reader{store: s, query: Query{Task: "task", Tail: 5}, skip: 3, yield: func(line api.LogLine) error {
+		got = append(got, line.Text)
+		return nil
+	}}
+	defer r.close()
+	for _, g := range []segment{{1, "one", 0}, kept} { // the first was rotated away
+		require.NoError(t, r.open(g))
+		require.NoError(t, r.drain())
+	}
+	require.Equal(t, []string{"x"}, got)
+}

@@ -129,6 +129,9 @@ type reader struct {
 
 func (r *reader) open(g segment) error {
 	r.close()
+	if r.current != (segment{}) {
+		r.skip = 0 // it counts lines of the first one, which may be rotated away meanwhile
+	}
 	file, err := os.Open(filepath.Join(r.store.path(r.query.Task), g.name()))
 	if errors.Is(err, fs.ErrNotExist) {
 		r.current = g
