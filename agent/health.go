@@ -114,7 +114,7 @@ func (h *health) check(ctx context.Context, r runtime.Runtime, id string, check 
 	result := api.CheckResult{Started: time.Now()}
 	args, err := command(check.Test)
 	if err != nil {
-		result.ExitCode, result.Output = -1, err.Error()
+		result.ExitCode, result.Output = -1, oneLine(err.Error())
 		return result
 	}
 	code, err := r.Exec(limit, id, runtime.Exec{Args: args, Stdout: output, Stderr: output})
@@ -123,7 +123,7 @@ func (h *health) check(ctx context.Context, r runtime.Runtime, id string, check 
 	case limit.Err() != nil && ctx.Err() == nil:
 		result.ExitCode, result.Output = -1, fmt.Sprintf("the check took longer than %s", timeout)
 	case err != nil:
-		result.ExitCode, result.Output = -1, err.Error()
+		result.ExitCode, result.Output = -1, oneLine(err.Error())
 	}
 	return result
 }

@@ -11,15 +11,18 @@ import (
 
 var (
 	encoding = must(cbor.EncOptions{Sort: cbor.SortCanonical, Time: cbor.TimeRFC3339Nano, TextMarshaler: cbor.TextMarshalerTextString}.EncMode())
-	decoding = must(cbor.DecOptions{
+	strict   = must(limits(cbor.UTF8RejectInvalid).DecMode())
+	lenient  = must(limits(cbor.UTF8DecodeInvalid).DecMode())
+)
+
+func limits(text cbor.UTF8Mode) cbor.DecOptions {
+	return cbor.DecOptions{
 		DupMapKey: cbor.DupMapKeyEnforcedAPF, MaxNestedLevels: 32,
 		MaxArrayElements: 1 << 20, MaxMapPairs: 1 << 20,
 		TextUnmarshaler: cbor.TextUnmarshalerTextString,
-		// Lines of logs and texts of errors are what containers make them: one byte
-		// that is no UTF-8 must not end a node's session.
-		UTF8: cbor.UTF8DecodeInvalid,
-	}.DecMode())
-)
+		UTF8:            text,
+	}
+}
 
 func must[T any](value T, err error) T {
 	if err != nil {
@@ -31,8 +34,9 @@ func must[T any](value T, err error) T {
 // Marshal encodes a value as canonical CBOR.
 func Marshal(value any) ([]byte, error) { return encoding.Marshal(value) }
 
-// Unmarshal decodes exactly one value; what follows it is an error.
-func Unmarshal(data []byte, value any) error { return decoding.Unmarshal(data, value) }
+// Unmarshal decodes exactly one value; what follows it is an error. Its texts may
+// have any bytes, as containers' output has.
+func Unmarshal(data []byte, value any) error { return lenient.Unmarshal(data, value) }
 
 // Write sends one message (an Up or a Down): its length, 4 bytes big endian, and
 // its CBOR, in one Write.
@@ -48,7 +52,8 @@ func Write(w io.Writer, message any) error {
 	return err
 }
 
-// Read receives one message. io.EOF means an end between two messages.
+// Read receives one message. io.EOF means an end between two messages. What it says
+// may be stored: a text that is not UTF-8 is an error.
 func Read(r io.Reader, message any) error {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -65,7 +70,7 @@ func Read(r io.Reader, message any) error {
 		}
 		return fmt.Errorf("receive message: %w", err)
 	}
-	if err := Unmarshal(body, message); err != nil {
+	if err := strict.Unmarshal(body, message); err != nil {
 		return fmt.Errorf("decode message: %w", err)
 	}
 	return nil

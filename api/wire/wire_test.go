@@ -94,4 +94,8 @@ func TestBytesThatAreNoTextComeThrough(t *testing.T) {
 	var line api.LogLine
 	require.NoError(t, Unmarshal(data, &line))
 	require.Equal(t, "\xff\xfe binary", line.Text)
+
+	var message bytes.Buffer
+	require.NoError(t, Write(&message, Up{Hello: &Hello{Session: "\xff"}}))
+	require.Error(t, Read(&message, &Up{}), "messages are stored")
 }
