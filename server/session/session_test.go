@@ -435,6 +435,7 @@ func TestAManagersRestartIsNoLoss(t *testing.T) {
 		m := newManager(t, s)
 		a, b := m.connect("n1"), m.connect("n2")
 		m.stop()
+		synctest.Wait() // the ends come to the nodes
 		require.True(t, a.isCut())
 		require.True(t, b.isCut())
 		time.Sleep(time.Hour)
