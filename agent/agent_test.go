@@ -319,7 +319,7 @@ func TestTemplates(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"NAME=web.2", "TIER=front"}, resolved.Env)
 	require.Equal(t, "web-2-n1", resolved.Hostname)
-	for _, bad := range []string{"{{", "{{.Nothing}}", "{{.Service.Labels.none}}"} {
+	for _, bad := range []string{"{{", "{{.Nothing}}", "{{.Service.Labels.none}}", "{{range 9999999999}}{{end}}", "{{if true}}{{range 9}}x{{end}}{{end}}"} {
 		_, err := data.resolve(api.ContainerSpec{Env: []string{bad}})
 		require.Error(t, err, bad)
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -85,14 +84,11 @@ func FuzzDecodeAssignments(f *testing.F) {
 }
 
 func FuzzTemplate(f *testing.F) {
-	for _, seed := range []string{"{{.Service.Name}}", "{{with .Service.Labels.a}}{{.}}{{end}}", "{{printf \"%9999d\" .Task.Slot}}", "{{"} {
+	for _, seed := range []string{"{{.Service.Name}}", "{{with .Service.Labels.a}}{{.}}{{end}}", "{{printf \"%9999d\" .Task.Slot}}", "{{", `{{define "x"}}{{end}}`, "{{range 9999999999}}{{end}}"} {
 		f.Add(seed)
 	}
 	data := newTemplateData(wire.Assignment{Task: api.Task{Slot: 2}, ServiceName: "web"}, &api.ServiceSpec{Labels: map[string]string{"a": "b"}}, api.Platform{})
 	f.Fuzz(func(t *testing.T, text string) {
-		if strings.Contains(text, "range") {
-			t.Skip("a range over a large number takes as long as it says")
-		}
 		expanded, err := data.expand("environment", text)
 		if err == nil {
 			require.LessOrEqual(t, len(expanded), max(maxExpanded, len(text)))

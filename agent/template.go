@@ -2,8 +2,10 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
+	"text/template/parse"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
@@ -46,11 +48,33 @@ func (d templateData) expand(what, text string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s %q: %w", what, text, err)
 	}
+	if parsed.Tree != nil && loops(parsed.Root) { // a tree is missing when there are definitions only
+		return "", fmt.Errorf("%s %q: loops are not allowed in it", what, text)
+	}
 	var b strings.Builder
 	if err := parsed.Execute(&limited{b: &b, left: maxExpanded}, d); err != nil {
 		return "", fmt.Errorf("%s %q: %w", what, text, err)
 	}
 	return b.String(), nil
+}
+
+// loops says whether a template has an action that repeats: one over a large number
+// would keep the node busy for as long as its author likes.
+func loops(list *parse.ListNode) bool {
+	if list == nil {
+		return false
+	}
+	return slices.ContainsFunc(list.Nodes, func(n parse.Node) bool {
+		switch n := n.(type) {
+		case *parse.RangeNode, *parse.TemplateNode:
+			return true
+		case *parse.IfNode:
+			return loops(n.List) || loops(n.ElseList)
+		case *parse.WithNode:
+			return loops(n.List) || loops(n.ElseList)
+		}
+		return false
+	})
 }
 
 // maxExpanded bounds what a template may grow to, in bytes.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -88,8 +89,10 @@ func (n *process) joinAt(ctx context.Context, address string, token api.Token) e
 		return err
 	}
 	id := &identity{Format: format, ID: peer.ID, Cluster: peer.Cluster, Role: n.config.Role, Managers: answer.Managers}
-	if len(id.Managers) == 0 {
-		id.Managers = []string{address}
+	if !slices.Contains(id.Managers, address) {
+		// This one is known to be reachable from here, which what managers advertise
+		// may not be.
+		id.Managers = append(id.Managers, address)
 	}
 	if err := n.dir.save(id); err != nil {
 		return err
