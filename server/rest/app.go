@@ -56,6 +56,16 @@ func (a *API) deploy(w http.ResponseWriter, r *http.Request) error {
 	resolve := func(spec, current *api.ServiceSpec) error {
 		return images.Resolve(r.Context(), spec, current, request.NoResolve)
 	}
+	if err := rehearse(snapshot, func(d *deploy.Draft) error {
+		spec, unresolved := request.Spec, func(_, _ *api.ServiceSpec) error { return nil }
+		if err := deploy.PrepareApp(unresolved, snapshot, &spec); err != nil {
+			return err
+		}
+		_, err := d.Deploy(spec, request.Prune)
+		return err
+	}); err != nil {
+		return err
+	}
 	if err := deploy.PrepareApp(resolve, snapshot, &request.Spec); err != nil {
 		return err
 	}

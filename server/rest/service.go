@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/deploy"
@@ -49,20 +50,34 @@ func (a *API) service(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, viewService(snapshot, service))
 }
 
+// rehearse drafts and throws the draft away: what is refused whatever the registry
+// says, as a name that is taken, is refused before anybody waits for a registry.
+func rehearse(snapshot *store.Snapshot, decide func(*deploy.Draft) error) error {
+	return decide(deploy.NewDraft(snapshot, time.Now(), api.NewID))
+}
+
 func (a *API) createService(w http.ResponseWriter, r *http.Request) error {
 	request, err := decode[api.ServiceCreate](r)
 	if err != nil {
 		return err
 	}
-	images := &deploy.Images{Snapshot: a.store.Snapshot(), Registry: a.resolver}
-	if err := images.Resolve(r.Context(), &request.Spec, nil, request.NoResolve); err != nil {
+	snapshot, err := deploy.Newest(r.Context(), a.store)
+	if err != nil {
 		return err
 	}
 	var service *api.Service
-	draft, snapshot, err := a.commit(r, func(d *deploy.Draft) (err error) {
+	decide := func(d *deploy.Draft) (err error) {
 		service, err = d.CreateService(request.Spec)
 		return err
-	})
+	}
+	if err := rehearse(snapshot, decide); err != nil {
+		return err
+	}
+	images := &deploy.Images{Snapshot: snapshot, Registry: a.resolver}
+	if err := images.Resolve(r.Context(), &request.Spec, nil, request.NoResolve); err != nil {
+		return err
+	}
+	draft, snapshot, err := a.commit(r, decide)
 	if err != nil {
 		return err
 	}
@@ -85,16 +100,20 @@ func (a *API) updateService(w http.ResponseWriter, r *http.Request) error {
 	current := deploy.CurrentSpec(snapshot, service)
 	images := &deploy.Images{Snapshot: snapshot, Registry: a.resolver}
 	deploy.DropCarried(&request.Spec, current)
-	if err := images.Resolve(r.Context(), &request.Spec, current, request.NoResolve); err != nil {
-		return err
-	}
-	draft, snapshot, err := a.commit(r, func(d *deploy.Draft) error {
+	decide := func(d *deploy.Draft) error {
 		service, err := findService(d.Snapshot(), r)
 		if err != nil {
 			return err
 		}
 		return d.UpdateService(service, request.Spec, request.Version, request.Force)
-	})
+	}
+	if err := rehearse(snapshot, decide); err != nil {
+		return err
+	}
+	if err := images.Resolve(r.Context(), &request.Spec, current, request.NoResolve); err != nil {
+		return err
+	}
+	draft, snapshot, err := a.commit(r, decide)
 	if err != nil {
 		return err
 	}

@@ -106,3 +106,23 @@ func TestARegistryCredentialIsKeptAndNeverShown(t *testing.T) {
 		require.NotContains(t, line, "uth")
 	}
 }
+
+func TestWhatIsRefusedAnywayIsRefusedBeforeARegistryIsAsked(t *testing.T) {
+	m := newManager(t)
+	m.create("web", 1)
+	m.deploy(shop())
+	away := api.Errorf(api.CodeUnavailable, "the registry does not answer")
+	m.images["docker.io/library/web:2"] = away
+	spec := api.ServiceSpec{Name: "web", Container: api.ContainerSpec{Image: "web:2"}}
+	_, err := m.client.CreateService(m.ctx, api.ServiceCreate{Spec: spec})
+	requireCode(t, api.CodeConflict, err, "web", "exists already")
+	_, err = m.client.UpdateService(m.ctx, "web", api.ServiceUpdate{Spec: spec, Version: 1})
+	requireCode(t, api.CodeConflict, err, "changed meanwhile")
+	changed := shop()
+	service := spec
+	service.Networks = []api.NetworkAttachment{{Network: "nowhere"}}
+	changed.Services["new"] = service
+	_, err = m.client.Deploy(m.ctx, api.AppDeploy{Spec: changed})
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "registry")
+}
