@@ -228,7 +228,8 @@ type Exec struct {
 	Stdin      io.Reader // nil for none
 	Stdout     io.Writer
 	Stderr     io.Writer // unused with TTY
-	// Resize delivers terminal sizes; may be nil.
+	// Resize delivers terminal sizes; may be nil. One that waits in it at the call is
+	// the terminal's size from the start.
 	Resize <-chan Size
 }
 

@@ -113,6 +113,11 @@ func (r *Runtime) runExec(ctx context.Context, id string, task client.Task, spec
 	options := []cio.Opt{cio.WithStreams(streams.stdin, streams.stdout, streams.stderr), cio.WithFIFODir(r.layout.exec())}
 	if exec.TTY {
 		options = append(options, cio.WithTerminal)
+		select {
+		case size := <-exec.Resize: // known before the start: the process never sees a terminal without a size
+			spec.ConsoleSize = &specs.Box{Width: uint(size.Width), Height: uint(size.Height)}
+		default:
+		}
 	}
 	name := "exec-" + randomName()
 	process, err := task.Exec(detached, name, spec, cio.NewCreator(options...))

@@ -71,6 +71,7 @@ func TestExecOnATerminal(t *testing.T) {
 		require.NoError(t, err)
 		return strings.Contains(screen.String(), "123x45")
 	})
+	require.NotContains(t, screen.String(), "0x0", "the size is there from the start")
 	_, err := io.WriteString(typed, "\x04") // ^D
 	require.NoError(t, err)
 	require.NoError(t, <-result)

@@ -28,7 +28,7 @@ func (a *API) exec(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !view.Attempt.Finished.IsZero() || view.State.Terminal() {
-		return api.Conflictf("container %s (%s) is not running: it is %s", api.ShortID(view.ID), view.Name, view.State)
+		return api.Conflictf("container %s (%s) is not running, its state is %s", api.ShortID(view.ID), view.Name, view.State)
 	}
 	request.Task, request.Container = view.Task, view.ID
 	ctx, cancel := context.WithCancel(r.Context())
