@@ -81,7 +81,11 @@ func (n *process) identify() error {
 	id, err := n.dir.load()
 	if err != nil || id == nil {
 		if err == nil && !n.config.Bootstrap && len(n.config.Join) == 0 {
-			return api.Invalidf("%s holds no node yet: --bootstrap makes a new cluster, --join ADDRESS --token TOKEN enters one", n.dir.path)
+			hint := "--join ADDRESS --token TOKEN enters a cluster"
+			if n.config.Role == api.RoleManager {
+				hint = "--bootstrap makes a new cluster, --join ADDRESS --token TOKEN enters one"
+			}
+			return api.Invalidf("%s holds no node yet: %s", n.dir.path, hint)
 		}
 		return err
 	}

@@ -79,6 +79,16 @@ var hopeless = []string{
 	"sysctl", "no such device", "exec: no command",
 }
 
+// failedStart gives an error of a start its action, unless it is the user's to mend:
+// that is told in a narrow column, which an ID would fill.
+func failedStart(action string, err error) (code int, explained error) {
+	code, explained = explainStart(err)
+	if code == 0 {
+		explained = fmt.Errorf("%s: %w", action, explained)
+	}
+	return code, explained
+}
+
 // explainStart tells why a process did not start. command says whether it is the
 // command's fault, and then code is what a shell would return for it.
 func explainStart(err error) (code int, explained error) {

@@ -130,8 +130,7 @@ func (r *Runtime) runExec(ctx context.Context, id string, task client.Task, spec
 		return 0, explain("exec in "+id, err)
 	}
 	if err := process.Start(detached); err != nil {
-		code, explained := explainStart(err)
-		return code, fmt.Errorf("exec in %s: %w", id, explained)
+		return failedStart("exec in "+id, err)
 	}
 	stop := streams.serve(detached, process, exec.Resize)
 	defer stop()

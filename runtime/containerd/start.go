@@ -54,15 +54,15 @@ func (r *Runtime) Start(ctx context.Context, id string) error {
 	}
 	service := r.client.TaskService()
 	if _, err := service.Create(ctx, request); err != nil {
-		_, explained := explainStart(err)
-		return fmt.Errorf("start container %s: %w", id, explained)
+		_, explained := failedStart("start container "+id, err)
+		return explained
 	}
 	if err := r.markStarted(id); err != nil {
 		return errors.Join(explain("start container "+id, err), r.endTask(ctx, id, p.meta.HostPid))
 	}
 	if _, err := service.Start(ctx, &tasks.StartRequest{ContainerID: id}); err != nil {
-		_, explained := explainStart(err)
-		return errors.Join(fmt.Errorf("start container %s: %w", id, explained), r.endTask(ctx, id, p.meta.HostPid), r.unmarkStarted(id))
+		_, explained := failedStart("start container "+id, err)
+		return errors.Join(explained, r.endTask(ctx, id, p.meta.HostPid), r.unmarkStarted(id))
 	}
 	r.prepared.Delete(id)
 	return nil
