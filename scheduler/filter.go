@@ -122,20 +122,30 @@ func (d *demand) judge(n *node) verdict {
 
 const noNodeFits = "no node fits"
 
-// explain says why no node fits: "no node fits: 2 lack memory, 1 is drained".
+// namedNodes is how many nodes of one verdict are named; more are only counted.
+const namedNodes = 3
+
+// explain says why no node fits: "no node fits: n2 and n3 lack memory, n1 is
+// drained", and of many nodes "12 lack memory".
 func (d *demand) explain(nodes []*node) string {
 	var counts [verdicts]int
+	var names [verdicts][]string
 	for _, n := range nodes {
-		counts[d.judge(n)]++
+		v := d.judge(n)
+		counts[v]++
+		if counts[v] <= namedNodes {
+			names[v] = append(names[v], n.Name)
+		}
 	}
 	var parts []string
 	for v := noSession; v < verdicts; v++ {
-		switch counts[v] {
-		case 0:
-		case 1:
-			parts = append(parts, "1 "+phrases[v][0])
-		default:
-			parts = append(parts, fmt.Sprintf("%d %s", counts[v], phrases[v][1]))
+		switch count := counts[v]; {
+		case count == 1:
+			parts = append(parts, names[v][0]+" "+phrases[v][0])
+		case count > namedNodes:
+			parts = append(parts, fmt.Sprintf("%d %s", count, phrases[v][1]))
+		case count > 1:
+			parts = append(parts, strings.Join(names[v][:count-1], ", ")+" and "+names[v][count-1]+" "+phrases[v][1])
 		}
 	}
 	if len(parts) == 0 {

@@ -107,7 +107,7 @@ func TestAPendingTaskSaysWhyAndIsPlacedWhenThereIsRoom(t *testing.T) {
 	w.settle(time.Minute)
 	task := store.First[api.Task](w.snapshot, store.ByService, "big")
 	require.Empty(t, task.Node)
-	require.Equal(t, "no node fits: 1 is drained, 2 lack memory", task.Reason)
+	require.Equal(t, "no node fits: n003 is drained, n001 and n002 lack memory", task.Reason)
 	w.setNode("n002", func(_ *api.Node, s *api.NodeStatus) { s.Info.Capacity.Memory = 1 << 40 })
 	w.settle(time.Minute)
 	require.Equal(t, map[string]int{"n002": 1}, nodesOf(w.running("big")))
@@ -115,12 +115,12 @@ func TestAPendingTaskSaysWhyAndIsPlacedWhenThereIsRoom(t *testing.T) {
 
 func TestFiltersSayWhatIsWrong(t *testing.T) {
 	for want, edit := range map[string]func(*api.ServiceSpec){
-		"2 do not meet the constraints":          func(s *api.ServiceSpec) { s.Placement.Constraints = []string{"node.hostname==x"} },
-		"2 have another platform":                func(s *api.ServiceSpec) { s.Placement.Platforms = []api.Platform{{OS: "linux", Arch: "s390x"}} },
-		"2 lack cpu":                             func(s *api.ServiceSpec) { s.Resources.Reservations.NanoCPUs = 100e9 },
-		"2 lack generic resources":               func(s *api.ServiceSpec) { s.Resources.Reservations.Generic = map[string]int64{"gpu": 1} },
-		"2 have as many tasks of it as they may": func(s *api.ServiceSpec) { s.Placement.MaxPerNode = 1 },
-		"2 have the host port taken":             func(s *api.ServiceSpec) { s.Ports = []api.Port{{Target: 80, Published: 80, Mode: "host"}} },
+		"n001 and n002 do not meet the constraints":          func(s *api.ServiceSpec) { s.Placement.Constraints = []string{"node.hostname==x"} },
+		"n001 and n002 have another platform":                func(s *api.ServiceSpec) { s.Placement.Platforms = []api.Platform{{OS: "linux", Arch: "s390x"}} },
+		"n001 and n002 lack cpu":                             func(s *api.ServiceSpec) { s.Resources.Reservations.NanoCPUs = 100e9 },
+		"n001 and n002 lack generic resources":               func(s *api.ServiceSpec) { s.Resources.Reservations.Generic = map[string]int64{"gpu": 1} },
+		"n001 and n002 have as many tasks of it as they may": func(s *api.ServiceSpec) { s.Placement.MaxPerNode = 1 },
+		"n001 and n002 have the host port taken":             func(s *api.ServiceSpec) { s.Ports = []api.Port{{Target: 80, Published: 80, Mode: "host"}} },
 	} {
 		t.Run(want, func(t *testing.T) {
 			w := newWorld(t, 2)
