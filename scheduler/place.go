@@ -16,7 +16,7 @@ const (
 	avoidWithin = 5 * time.Minute
 )
 
-// explainAgain is how long an explanation stays as it is when only its numbers
+// explainAgain is how long an explanation stays as it is when only the nodes
 // changed: a busy cluster would write it for ever.
 const explainAgain = 10 * time.Second
 
@@ -88,25 +88,21 @@ func (p *pass) explain(m *member, why string) {
 	p.change(ExplainTask, m, func(*api.Task) {}, why)
 }
 
-// sameKinds says whether two explanations differ in numbers only.
+// sameKinds says whether two explanations differ only in how many nodes, or which,
+// lack what.
 func sameKinds(a, b string) bool {
 	return strings.HasPrefix(a, noNodeFits) && strings.HasPrefix(b, noNodeFits) && kindsOf(a) == kindsOf(b)
 }
 
-var toSingular = func() *strings.Replacer {
-	var pairs []string
-	for _, phrase := range phrases {
-		if phrase[0] != "" {
-			pairs = append(pairs, phrase[1], phrase[0])
+// kindsOf is the set of verdicts that an explanation speaks of.
+func kindsOf(why string) (kinds uint) {
+	for v, phrase := range phrases {
+		if phrase[0] != "" && (strings.Contains(why, phrase[0]) || strings.Contains(why, phrase[1])) {
+			kinds |= 1 << v
 		}
 	}
-	for digit := '0'; digit <= '9'; digit++ {
-		pairs = append(pairs, string(digit), "")
-	}
-	return strings.NewReplacer(pairs...)
-}()
-
-func kindsOf(why string) string { return toSingular.Replace(why) }
+	return kinds
+}
 
 // placedReason is a task's reason once it has a node: what it waited for is over.
 func placedReason(reason string) string {
