@@ -73,12 +73,14 @@ func oneLine(text string) string {
 }
 
 var (
-	framing  = regexp.MustCompile(`^(?:validating|failed to parse) \S+?: |^yaml: |construct errors:\s+line \d+: |decoding failed due to the following error\(s\):\s+|error while interpolating |: invalid compose project$`)
-	bracket  = regexp.MustCompile(`'?\b(services|networks|volumes|secrets|configs)\[([^\]]+)\]((?:[.\[][^\s'.\[\]]+\]?)*)'?`)
-	dotted   = regexp.MustCompile(`\b(?:services|networks|volumes|secrets|configs|include)(?:\.[^\s:,'"]+)+`)
-	numbered = regexp.MustCompile(`^line (\d+): `)
-	quoted   = regexp.MustCompile(`(service|network|volume|secret|config) "([^"]+)"`)
-	culprit  = regexp.MustCompile(`(?:invalid|Invalid) [\w ]+: "?([^"\s]+)"?`)
+	framing = regexp.MustCompile(`^(?:validating|failed to parse) \S+?: |^yaml: |construct errors:\s+line \d+: |decoding failed due to the following error\(s\):\s+|error while interpolating |: invalid compose project$`)
+	bracket = regexp.MustCompile(`'?\b(services|networks|volumes|secrets|configs)\[([^\]]+)\]((?:[.\[][^\s'.\[\]]+\]?)*)'?`)
+	dotted  = regexp.MustCompile(`\b(?:services|networks|volumes|secrets|configs|include)(?:\.[^\s:,'"]+)+`)
+	// castFailed is how the library says that a text is no number.
+	castFailed = regexp.MustCompile(`failed to cast to expected type: strconv\.\w+: parsing ("[^"]*"): .*`)
+	numbered   = regexp.MustCompile(`^line (\d+): `)
+	quoted     = regexp.MustCompile(`(service|network|volume|secret|config) "([^"]+)"`)
+	culprit    = regexp.MustCompile(`(?:invalid|Invalid) [\w ]+: "?([^"\s]+)"?`)
 )
 
 // loaderError finds the place that an error of the library speaks of, by the path
@@ -97,6 +99,7 @@ func (r *report) loaderError(err error) {
 		return part[1] + "." + part[2] + rest + ":"
 	})
 	text = strings.ReplaceAll(text, " must be a array", ": want a list")
+	text = castFailed.ReplaceAllString(text, "want a number, not $1")
 	at := r.index.find("")
 	if line := numbered.FindStringSubmatch(text); line != nil {
 		text = strings.TrimPrefix(text, line[0])
