@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -55,22 +56,42 @@ func TestDeployRunsAnAppAndASecondDeployChangesOnlyWhatDiffers(t *testing.T) {
 func TestARemovedAppLeavesNoSnapshotBehind(t *testing.T) {
 	cluster(t)
 	file := write(t, "app.yaml", app)
-	gone := func() int {
+	deployAndRemove := func() {
 		orc(t, "deploy", file)
 		orc(t, "app", "rm", "shop")
 		eventually(t, "the app is gone", func() error { return leftovers("shop_web", "shop_clock") })
-		count, err := snapshots()
-		require.NoError(t, err)
-		require.NotZero(t, count, "the images' layers stay")
-		return count
 	}
-	first := gone() // unpacks the images where that had not been done
+	deployAndRemove() // unpacks the images where that had not been done
+	before := settled(t)
+	require.NotZero(t, before, "the images' layers stay")
+	deployAndRemove()
 	eventually(t, "as many snapshots as before", func() error {
-		if again := gone(); again > first {
-			return fmt.Errorf("%d, and %d before", again, first)
+		if after, err := snapshots(); err != nil || after > before {
+			return errors.Join(err, fmt.Errorf("%d, and %d before", after, before))
 		}
 		return nil
 	})
+}
+
+// settled waits until the number of snapshots stays the same for some seconds:
+// containerd collects what was removed a little later.
+func settled(t *testing.T) int {
+	t.Helper()
+	last, same := -1, 0
+	eventually(t, "the number of snapshots stays the same", func() error {
+		count, err := snapshots()
+		if err != nil {
+			return err
+		}
+		if count != last {
+			last, same = count, 0
+		}
+		if same++; same < 40 { // times the pause between two looks
+			return fmt.Errorf("it was %d just now", count)
+		}
+		return nil
+	})
+	return last
 }
 
 func TestPruneRemovesWhatTheFileLeftOut(t *testing.T) {

@@ -4,7 +4,8 @@ import "fmt"
 
 // configuration is the daemon's. What orc never asks for is off: CRI is not even
 // built in (see the Makefile), and the plugins listed are neither used nor wanted.
-// State and the shims' sockets are in the run directory, so that a restart of the
+// What was removed is collected a second later; by default it would stay until a
+// hundred more changes. State and the shims' sockets are in the run directory, so that a restart of the
 // host empties them.
 func configuration(l layout) string {
 	return fmt.Sprintf(`version = 4
@@ -27,6 +28,9 @@ disabled_plugins = [
 [debug]
   level = "warn"
 
+[plugins."io.containerd.gc.v1.scheduler"]
+  deletion_threshold = 1
+  schedule_delay = "1s"
 [plugins."io.containerd.server.v1.grpc"]
   address = %[3]q
 [plugins."io.containerd.server.v1.ttrpc"]
