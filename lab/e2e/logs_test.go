@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -21,7 +22,15 @@ var tick = regexp.MustCompile(`^clock \S+: (\d+): `)
 // doubled.
 func requireNoGap(t *testing.T, task api.TaskView) {
 	t.Helper()
-	out := orc(t, "service", "logs", "--raw", task.ID)
+	var out string
+	// A node whose agent was killed counts as there for some seconds: it is asked
+	// again until it is connected.
+	eventually(t, task.Name+" tells what it has logged", func() (err error) {
+		if out, err = tryOrc(t, "service", "logs", "--raw", task.ID); err == nil && out == "" {
+			err = errors.New("nothing yet")
+		}
+		return err
+	})
 	last := 0
 	for line := range strings.Lines(out) {
 		found := tick.FindStringSubmatch(line)
