@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -176,11 +177,18 @@ type networks struct {
 	attached map[string]bool
 }
 
-func (n *networks) Attach(_ context.Context, each wire.Assignment, _ *api.ServiceSpec) (runtime.Network, map[string]string, error) {
+func (n *networks) Attach(_ context.Context, each wire.Assignment, _ *api.ServiceSpec) (runtime.Network, map[string]netip.Addr, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.attached[each.Task.ID] = true
-	return runtime.Network{Mode: "namespace", Namespace: "/run/x"}, map[string]string{"net": "10.0.0.7"}, nil
+	return runtime.Network{Mode: "namespace", Namespace: "/run/x"}, map[string]netip.Addr{"net": netip.MustParseAddr("10.0.0.7")}, nil
+}
+
+func (n *networks) Apply(wire.Down) {}
+
+// Withdraw takes a second until all nodes have let go.
+func (n *networks) Withdraw(ctx context.Context, _ wire.Assignment) error {
+	return pause(ctx, time.Second)
 }
 
 func (n *networks) Detach(_ context.Context, task string) error {
@@ -204,8 +212,10 @@ func TestATaskIsDrainedAndThenGivesItsAddressBack(t *testing.T) {
 		require.Equal(t, "10.0.0.7", h.status("a").Addresses["net"].String())
 		h.end("a")
 		require.Equal(t, api.TaskStopping, h.status("a").State)
+		time.Sleep(time.Second + api.DefaultDrainDelay/2)
+		synctest.Wait()
 		require.Equal(t, runtime.Running, h.container("a").State, "its connections have time")
-		time.Sleep(api.DefaultDrainDelay)
+		time.Sleep(api.DefaultDrainDelay / 2)
 		synctest.Wait()
 		require.Equal(t, api.TaskShutdown, h.status("a").State)
 		require.False(t, n.has("a"))

@@ -9,6 +9,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
@@ -40,10 +41,16 @@ type Config struct {
 
 // Networks gives tasks their place in the network.
 type Networks interface {
+	// Apply takes in what a message says of the networks. When it returns, the node
+	// sends no new connection to what was withdrawn.
+	Apply(down wire.Down)
 	// Attach makes what the task's container runs in, and returns its addresses by
-	// network. It is idempotent; an error that wraps api.CodeUnavailable is tried
+	// network ID. It is idempotent; an error that wraps api.CodeUnavailable is tried
 	// again.
-	Attach(ctx context.Context, assignment wire.Assignment, spec *api.ServiceSpec) (runtime.Network, map[string]string, error)
+	Attach(ctx context.Context, assignment wire.Assignment, spec *api.ServiceSpec) (runtime.Network, map[string]netip.Addr, error)
+	// Withdraw returns when no node sends a leaving task new connections any more, or
+	// when waiting longer is no use. The only error is ctx's.
+	Withdraw(ctx context.Context, assignment wire.Assignment) error
 	// Detach undoes Attach. A task that was never attached is no error.
 	Detach(ctx context.Context, task string) error
 }
@@ -187,6 +194,9 @@ func patiently[T any](ctx context.Context, log *zap.Logger, ask func(context.Con
 
 // Apply takes a manager's message in: first to disk, then to the tasks.
 func (a *Agent) Apply(down wire.Down) error {
+	if a.config.Networks != nil && down.Error == nil {
+		a.config.Networks.Apply(down)
+	}
 	if !down.Full && len(down.Tasks) == 0 && len(down.Removed) == 0 && len(down.Specs) == 0 && len(down.Files) == 0 {
 		return nil
 	}

@@ -24,12 +24,25 @@ func (t *task) stop(ctx context.Context) error {
 			s.State, s.Message = api.TaskStopping, ""
 		}
 	})
-	if delay := t.drainDelay(); delay > 0 {
-		if err := pause(ctx, delay); err != nil {
-			return err
-		}
+	if err := t.drain(ctx); err != nil {
+		return err
 	}
 	return t.shut(ctx)
+}
+
+// drain waits until nobody sends new connections, and then for those there are.
+func (t *task) drain(ctx context.Context) error {
+	delay := t.drainDelay()
+	if delay == 0 {
+		return nil
+	}
+	t.mu.Lock()
+	want := t.want.Assignment
+	t.mu.Unlock()
+	if err := t.agent.config.Networks.Withdraw(ctx, want); err != nil {
+		return err
+	}
+	return pause(ctx, delay)
 }
 
 // drainDelay is how long a leaving task's connections are given.

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
@@ -181,12 +180,7 @@ func (t *task) attach(ctx context.Context, want *assigned) (runtime.Network, err
 		return runtime.Network{}, err
 	}
 	t.note(func(s *api.TaskStatus) {
-		s.Addresses = make(map[string]netip.Addr, len(addresses))
-		for id, text := range addresses {
-			if address, err := netip.ParseAddr(text); err == nil {
-				s.Addresses[id] = address
-			}
-		}
+		s.Addresses = addresses
 	})
 	return network, nil
 }

@@ -39,10 +39,15 @@ type Settings struct {
 	// NodeTimeout is how long a node may be silent; default 3 s, so that
 	// replacements run within 5 s.
 	NodeTimeout Duration `json:"nodeTimeout,omitempty"`
-	// AddressPools are the CIDRs that networks get their subnets from.
+	// AddressPools are the CIDRs that networks get their subnets from; default
+	// DefaultAddressPool.
 	AddressPools []string `json:"addressPools,omitempty"`
-	// SubnetBits is the prefix length of a network's subnet; default 16… see network docs.
+	// SubnetBits is the prefix length of the subnets that networks get; default
+	// DefaultSubnetBits.
 	SubnetBits int `json:"subnetBits,omitempty"`
+	// DataPort is the UDP port that nodes send each other containers' packets on
+	// (VXLAN); default DefaultDataPort. It is chosen with the cluster, for good.
+	DataPort uint16 `json:"dataPort,omitempty"`
 }
 
 // The defaults of Settings.
@@ -50,6 +55,9 @@ const (
 	DefaultCertLifetime = 90 * 24 * time.Hour
 	MinCertLifetime     = time.Hour
 	DefaultNodeTimeout  = 3 * time.Second
+	DefaultAddressPool  = "10.0.0.0/8"
+	DefaultSubnetBits   = 20 // 4,096 networks of 4,094 addresses in the default pool
+	DefaultDataPort     = 4789
 )
 
 // RevisionID is the ID of revision number of a service or an app.

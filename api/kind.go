@@ -16,6 +16,7 @@ const (
 	KindTask        Kind = "task"
 	KindTaskStatus  Kind = "task-status"
 	KindNetwork     Kind = "network"
+	KindBlock       Kind = "block"
 	KindEndpoint    Kind = "endpoint"
 	KindSecret      Kind = "secret"
 	KindConfig      Kind = "config"
@@ -39,7 +40,7 @@ type Named interface {
 // Kinds are the kinds that objects exist of, in no meaningful order.
 var Kinds = []Kind{
 	KindCluster, KindNode, KindNodeStatus, KindApp, KindAppRevision, KindService, KindRevision, KindRollout,
-	KindTask, KindTaskStatus, KindNetwork, KindSecret, KindConfig, KindVolume, KindImage,
+	KindTask, KindTaskStatus, KindNetwork, KindBlock, KindEndpoint, KindSecret, KindConfig, KindVolume, KindImage,
 }
 
 // NewObject returns an empty object of the kind, or nil if the kind is unknown.
@@ -67,6 +68,10 @@ func NewObject(kind Kind) Object {
 		return new(TaskStatus)
 	case KindNetwork:
 		return new(Network)
+	case KindBlock:
+		return new(Block)
+	case KindEndpoint:
+		return new(Endpoint)
 	case KindSecret:
 		return new(Secret)
 	case KindConfig:

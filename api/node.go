@@ -87,4 +87,7 @@ type NodeInfo struct {
 	Engine  map[string]string `json:"engine,omitempty"`  // engine.labels.*, versions of containerd and runc
 	// Volumes are the named local volumes that the node has, sorted.
 	Volumes []string `json:"volumes,omitempty"`
+	// Subnets are the networks that the host itself reaches by a route of its own,
+	// orc's apart, sorted: no container network should overlap them.
+	Subnets []netip.Prefix `json:"subnets,omitempty"`
 }

@@ -1,25 +1,5 @@
 package api
 
-import "net/netip"
-
-// Network is an overlay network.
-type Network struct {
-	Meta
-	Name string      `json:"name"`
-	App  string      `json:"app,omitempty"`
-	Spec NetworkSpec `json:"spec"`
-	// Subnet is what the manager gave it.
-	Subnet netip.Prefix `json:"subnet,omitzero"`
-	// Blocks are the parts of Subnet that nodes hand out addresses from, by node ID.
-	Blocks map[string]netip.Prefix `json:"blocks,omitempty"`
-}
-
-// Kind implements Object.
-func (*Network) Kind() Kind { return KindNetwork }
-
-// UniqueName implements Named.
-func (n *Network) UniqueName() string { return n.Name }
-
 // Secret is content for containers that nobody may read back. Config is the
 // same with content that may be shown. Version counts updates from 1.
 type Secret struct {

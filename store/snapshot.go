@@ -15,7 +15,8 @@ const (
 	ByName    Index = "name"    // Named objects, and nodes (whose names may repeat)
 	ByApp     Index = "app"     // services, networks, secrets, configs, volumes, app revisions
 	ByService Index = "service" // tasks, revisions
-	ByNode    Index = "node"    // tasks
+	ByNetwork Index = "network" // blocks
+	ByNode    Index = "node"    // tasks, blocks
 )
 
 // Snapshot is an immutable view of the whole database at one revision. It is

@@ -50,6 +50,8 @@ func indexed(object api.Object) (entries [2]entry) {
 	switch o := object.(type) {
 	case *api.Task:
 		return [2]entry{{ByService, o.Service}, {ByNode, o.Node}}
+	case *api.Block:
+		return [2]entry{{ByNetwork, o.Network}, {ByNode, o.Node}}
 	case *api.Node:
 		entries[0] = entry{ByName, o.Name}
 	case *api.Revision:

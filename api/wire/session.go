@@ -73,6 +73,11 @@ type Down struct {
 	Files map[string][]byte `cbor:"8,keyasint,omitempty"`
 	// Error ends the session: for the node's log and for its user.
 	Error *api.Error `cbor:"9,keyasint,omitempty"`
+	// Network is what changed of the networks; it is to be acted on before Tasks.
+	Network *NetworkState `cbor:"10,keyasint,omitempty"`
+	// Settled is a revision of the store that every node has acted on: what was
+	// withdrawn before it gets no new connection from anywhere.
+	Settled int64 `cbor:"11,keyasint,omitempty"`
 }
 
 // Welcome answers Hello.
@@ -87,6 +92,8 @@ type Welcome struct {
 	Managers []string `cbor:"5,keyasint"`
 	// Roots are the CA certificates in force (PEM).
 	Roots []byte `cbor:"6,keyasint"`
+	// DataPort is api.Settings.DataPort, set.
+	DataPort uint16 `cbor:"7,keyasint,omitempty"`
 }
 
 // Assignment is a task for the node, with what it takes to run it beside its
