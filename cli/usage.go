@@ -2,9 +2,10 @@ package cli
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/orc-project/orc/api"
 )
 
 // usageError is a command line that cannot be right; exit code 2.
@@ -35,45 +36,8 @@ func argCount(c *cli.Context, least, most int) error {
 	return usagef("%s: %q is one argument too many; %s", path, c.Args().Get(most), helpOf(path))
 }
 
-// nearest finds the name that was probably meant, or "": at most two letters off,
-// or the one that begins with what was typed.
-func nearest(typed string, names []string) string {
-	best, least := "", 3
-	for _, name := range names {
-		d := distance(typed, name)
-		if len(typed) >= 3 && strings.HasPrefix(name, typed) {
-			d = min(d, 1)
-		}
-		if d < least && d < max(len(name), 2) {
-			best, least = name, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's: how many letters to insert, drop or change.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
-}
-
 func didYouMean(typed string, names []string, prefix string) string {
-	if name := nearest(typed, names); name != "" {
+	if name := api.Nearest(typed, names); name != "" {
 		return fmt.Sprintf("did you mean %s%s? ", prefix, name)
 	}
 	return ""

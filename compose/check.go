@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/orc-project/orc/api"
 )
 
 var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)`)
@@ -72,7 +74,7 @@ func (r *report) key(k step, value *yaml.Node) bool {
 	}
 	if !k.known {
 		text := k.path + ": unknown key"
-		if near := k.above.nearest(k.key); near != "" {
+		if near := api.Nearest(k.key, sortedKeys(k.above)); near != "" {
 			text += ": did you mean " + near + "?"
 		}
 		r.problems = append(r.problems, problem{k.at.file, k.at.line, text})

@@ -36,37 +36,6 @@ func (k keys) child(key string) (below keys, general string, found bool) {
 	return nil, "", false
 }
 
-// nearest is the known key that key may be a misspelling of; "" for none.
-func (k keys) nearest(key string) string {
-	best, least := "", 3
-	for _, candidate := range sortedKeys(k) {
-		if d := distance(key, candidate); d < least && d < len(key) {
-			best, least = candidate, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
-}
-
 // supported are the keys of the specification that are not refused.
 func supported() []tree.Path {
 	return slices.DeleteFunc(slices.Clone(schema.AttributePaths()), func(path tree.Path) bool {
