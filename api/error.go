@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Code says what sort of error a user meets. The HTTP status, the exit code and
@@ -26,6 +27,9 @@ const (
 type Error struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"`
+	// Field of a spec that is wrong, by JSON's names and with the elements of lists
+	// by their number: container.mounts.0.target. Empty when it is about no field.
+	Field string `json:"field,omitempty"`
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -37,6 +41,31 @@ func Errorf(code Code, format string, args ...any) *Error {
 
 // Invalidf is Errorf with CodeInvalid.
 func Invalidf(format string, args ...any) *Error { return Errorf(CodeInvalid, format, args...) }
+
+// wrong is Invalidf for a field of what is validated.
+func wrong(field, format string, args ...any) *Error {
+	err := Invalidf(format, args...)
+	err.Field = field
+	return err
+}
+
+// within makes of an error about a part one about the whole that has the part in
+// field. It begins with what, if that is not empty.
+func within(field, what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	whole := Invalidf("%w", err)
+	if what != "" {
+		whole = Invalidf("%s: %w", what, err)
+	}
+	whole.Field = field
+	var part *Error
+	if errors.As(err, &part) && part.Field != "" {
+		whole.Field = strings.TrimPrefix(field+"."+part.Field, ".")
+	}
+	return whole
+}
 
 // NotFoundf is Errorf with CodeNotFound.
 func NotFoundf(format string, args ...any) *Error { return Errorf(CodeNotFound, format, args...) }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -36,11 +37,11 @@ func (a *AppSpec) Validate() error {
 	for _, name := range slices.Sorted(maps.Keys(a.Services)) {
 		service := a.Services[name]
 		if err := service.Validate(); err != nil {
-			return err
+			return within("services."+name, "", err)
 		}
-		for _, dependency := range service.DependsOn {
+		for i, dependency := range service.DependsOn {
 			if _, found := a.Services[dependency.Service]; !found {
-				return Invalidf("service %s: depends_on %s: the app has no such service", name, dependency.Service)
+				return wrong("services."+name+".dependsOn."+strconv.Itoa(i), "service %s: depends_on %s: the app has no such service", name, dependency.Service)
 			}
 		}
 	}
@@ -50,19 +51,19 @@ func (a *AppSpec) Validate() error {
 	for _, name := range slices.Sorted(maps.Keys(a.Networks)) {
 		network := a.Networks[name]
 		if err := network.Validate(name); err != nil {
-			return err
+			return within("networks."+name, "", err)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Secrets)) {
 		secret := a.Secrets[name]
 		if err := secret.Validate("secret", name, MaxSecretSize); err != nil {
-			return err
+			return within("secrets."+name, "", err)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Configs)) {
 		config := a.Configs[name]
 		if err := config.Validate("config", name, MaxConfigSize); err != nil {
-			return err
+			return within("configs."+name, "", err)
 		}
 	}
 	return nil
@@ -122,17 +123,17 @@ func (n *NetworkSpec) Validate(name string) error {
 		subnet, err := netip.ParsePrefix(n.Subnet)
 		switch {
 		case err != nil || !subnet.Addr().Is4():
-			return Invalidf("network %s: subnet %q: want an IPv4 CIDR such as 10.20.0.0/16", name, n.Subnet)
+			return wrong("subnet", "network %s: subnet %q: want an IPv4 CIDR such as 10.20.0.0/16", name, n.Subnet)
 		case subnet != subnet.Masked():
-			return Invalidf("network %s: subnet %s has host bits: did you mean %s?", name, n.Subnet, subnet.Masked())
+			return wrong("subnet", "network %s: subnet %s has host bits: did you mean %s?", name, n.Subnet, subnet.Masked())
 		case subnet.Bits() < 8 || subnet.Bits() > 28:
-			return Invalidf("network %s: subnet %s: use a prefix length from /8 to /28", name, n.Subnet)
+			return wrong("subnet", "network %s: subnet %s: use a prefix length from /8 to /28", name, n.Subnet)
 		case subnet.Addr().IsLoopback() || subnet.Addr().IsMulticast() || subnet.Addr().IsLinkLocalUnicast() || subnet.Addr().IsUnspecified():
-			return Invalidf("network %s: subnet %s is reserved (RFC 6890)", name, n.Subnet)
+			return wrong("subnet", "network %s: subnet %s is reserved (RFC 6890)", name, n.Subnet)
 		}
 	}
 	if n.MTU != 0 && (n.MTU < MinMTU || n.MTU > MaxMTU) {
-		return Invalidf("network %s: MTU %d: use %d to %d", name, n.MTU, MinMTU, MaxMTU)
+		return wrong("mtu", "network %s: MTU %d: use %d to %d", name, n.MTU, MinMTU, MaxMTU)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 )
 
 // Automatic ports are given from this range (inclusive), as Docker Swarm's are.
@@ -13,19 +14,19 @@ const (
 
 func (s *ServiceSpec) validatePorts() error {
 	taken := make(map[string]bool)
-	for _, port := range s.Ports {
+	for i, port := range s.Ports {
 		if err := port.validate(); err != nil {
-			return err
+			return within(strconv.Itoa(i), "", err)
 		}
 		if s.Endpoint == EndpointDNSRR && port.Mode == "ingress" {
-			return Invalidf("port %s: an ingress port needs the endpoint mode vip; publish it in host mode", port)
+			return wrong(strconv.Itoa(i), "port %s: an ingress port needs the endpoint mode vip; publish it in host mode", port)
 		}
 		if port.Published == 0 {
 			continue
 		}
 		key := fmt.Sprintf("%s/%d/%s", port.Protocol, port.Published, port.HostIP)
 		if taken[key] {
-			return Invalidf("port %s is published twice", port)
+			return wrong(strconv.Itoa(i), "port %s is published twice", port)
 		}
 		taken[key] = true
 	}
@@ -35,17 +36,17 @@ func (s *ServiceSpec) validatePorts() error {
 func (p Port) validate() error {
 	switch {
 	case p.Protocol != "tcp" && p.Protocol != "udp":
-		return Invalidf("port %s: protocol %q: use tcp or udp", p, p.Protocol)
+		return wrong("protocol", "port %s: protocol %q: use tcp or udp", p, p.Protocol)
 	case p.Target == 0:
-		return Invalidf("port %s: the container's port is missing", p)
+		return wrong("target", "port %s: the container's port is missing", p)
 	case p.Mode != "ingress" && p.Mode != "host":
-		return Invalidf("port %s: mode %q: use ingress or host", p, p.Mode)
+		return wrong("mode", "port %s: mode %q: use ingress or host", p, p.Mode)
 	case p.LocalFirst && p.Mode != "ingress":
-		return Invalidf("port %s: local-first is for ingress ports", p)
+		return wrong("localFirst", "port %s: local-first is for ingress ports", p)
 	}
 	if p.HostIP != "" {
 		if _, err := netip.ParseAddr(p.HostIP); err != nil {
-			return Invalidf("port %s: host IP %q is not an address", p, p.HostIP)
+			return wrong("hostIp", "port %s: host IP %q is not an address", p, p.HostIP)
 		}
 	}
 	return nil

@@ -2,6 +2,8 @@ package api
 
 import (
 	"math"
+	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -87,11 +89,37 @@ func TestEveryWrongValueIsNamed(t *testing.T) {
 			require.Error(t, err)
 			require.Equal(t, CodeInvalid, CodeOf(err))
 			require.NotContains(t, err.Error(), "\n")
+			requireField(t, spec, err)
 			word, _, _ := strings.Cut(says, "|")
 			if word != "dnsrr" {
 				require.Contains(t, err.Error(), word)
 			}
 		})
+	}
+}
+
+// requireField checks that an error names a field that a spec has.
+func requireField(t *testing.T, spec ServiceSpec, err error) {
+	var invalid *Error
+	require.ErrorAs(t, err, &invalid)
+	at := reflect.TypeOf(spec)
+	for _, name := range strings.Split(invalid.Field, ".") {
+		switch at.Kind() {
+		case reflect.Slice:
+			_, err := strconv.Atoi(name)
+			require.NoError(t, err, invalid.Field)
+			at = at.Elem()
+			continue
+		case reflect.Pointer:
+			at = at.Elem()
+		}
+		field, found := at.FieldByNameFunc(func(field string) bool {
+			f, _ := at.FieldByName(field)
+			tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			return tag == name
+		})
+		require.True(t, found, "%q of %q", name, invalid.Field)
+		at = field.Type
 	}
 }
 

@@ -26,6 +26,7 @@ func (r *report) checkOnce(file source) {
 // check indexes a file and notes its unknown keys and those that orc refuses.
 func (r *report) check(file source) {
 	r.seen = append(r.seen, file.path)
+	r.index.files++
 	if _, found := r.index.at[""]; !found {
 		r.index.at[""] = position{file: file.shown}
 	}

@@ -85,7 +85,7 @@ func (c *converter) update(key string, u *types.UpdateConfig) api.UpdateConfig {
 		Parallelism: c.count(key+".parallelism", u.Parallelism), Delay: api.Duration(u.Delay),
 		FailureAction: api.FailureAction(u.FailureAction), MaxFailureRatio: exact(u.MaxFailureRatio), Order: api.UpdateOrder(u.Order),
 	}
-	if u.Monitor != 0 {
+	if u.Monitor != 0 || c.report.index.sets(c.path, key+".monitor") { // the library has no nil for it
 		config.Monitor = duration(&u.Monitor)
 	}
 	return config

@@ -18,6 +18,7 @@ type index struct {
 	at      map[string]position
 	scalars map[string]string // values by path
 	dir     string            // of the first file
+	files   int
 }
 
 func newIndex() *index {
@@ -43,8 +44,27 @@ func (i *index) find(path string) position {
 		if at, found := i.at[path]; found || path == "" {
 			return at
 		}
-		path = path[:max(0, strings.LastIndexByte(path, '.'))]
+		path = parent(path)
 	}
+}
+
+// sets says whether a file sets a service's key, or that of a service that it
+// extends.
+func (i *index) sets(service, key string) bool {
+	for range maxDepth { // services that extend each other are an error of the library
+		if i.has(join(service, key)) {
+			return true
+		}
+		base := i.scalars[service+".extends.service"]
+		if base == "" {
+			base = i.scalars[service+".extends"]
+		}
+		if base == "" {
+			return false
+		}
+		service = "services." + base
+	}
+	return false
 }
 
 // maxDepth and maxNodes bound the walk: aliases can make a small file endless.
@@ -92,7 +112,7 @@ func (w *walker) walk(node *yaml.Node, from step, depth int) {
 			} else {
 				next.below, next.pattern = nil, from.pattern
 			}
-			if w.visit(next, child) {
+			if w.visit(next, child) && len(next.below) > 0 {
 				w.walk(child, next, depth+1)
 			}
 		}
@@ -121,7 +141,7 @@ func (w *walker) mapping(node *yaml.Node, from step, depth int) {
 			general = key.Value
 		}
 		next.pattern = join(from.pattern, general)
-		if w.visit(next, value) && len(next.below) > 0 {
+		if w.visit(next, value) && (len(next.below) > 0 || value.Kind == yaml.SequenceNode) {
 			w.walk(value, next, depth+1)
 		}
 	}

@@ -2,7 +2,6 @@ package compose
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/compose-spec/compose-go/v2/schema"
 	"github.com/compose-spec/compose-go/v2/tree"
@@ -46,7 +45,7 @@ func supported() []tree.Path {
 
 // refusalOf says why a key, in its general form, or one above it is refused.
 func refusalOf(pattern string) (string, bool) {
-	for at := pattern; at != ""; at = at[:max(0, strings.LastIndexByte(at, '.'))] {
+	for at := pattern; at != ""; at = parent(at) {
 		if reason, refused := refusals[at]; refused {
 			return reason, true
 		}

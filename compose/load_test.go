@@ -137,3 +137,29 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestAMonitorOfZeroIsNoDefault(t *testing.T) {
+	spec := load(t, `
+services:
+  web: &web
+    image: web
+    deploy: {update_config: {monitor: 0s}, rollback_config: {parallelism: 2}}
+  same: *web
+  more:
+    extends: {service: web}
+    deploy: {update_config: {parallelism: 0}}
+`)
+	for _, name := range []string{"web", "same", "more"} {
+		service := spec.Services[name]
+		require.Equal(t, api.Duration(0), *service.Update.Monitor, name)
+		require.Equal(t, api.Duration(api.DefaultUpdateMonitor), *service.Rollback.Monitor, name)
+	}
+}
+
+// load reads one file's content, which must be right.
+func load(t *testing.T, content string) api.AppSpec {
+	t.Helper()
+	spec, _, err := Load(context.Background(), Options{Paths: []string{"-"}, Stdin: strings.NewReader(content), ProjectName: "app"})
+	require.NoError(t, err)
+	return spec
+}

@@ -121,14 +121,16 @@ func (r *report) validate(spec *api.AppSpec) {
 	for _, name := range sortedKeys(spec.Services) {
 		service := spec.Services[name]
 		if err := service.Validate(); err != nil {
-			at := r.index.find("services." + name)
-			r.problems = append(r.problems, problem{at.file, at.line, err.Error()})
+			path := r.index.keyOf(name, fieldOf(err))
+			r.add(path, "%s", strings.TrimPrefix(err.Error(), "service "+name+": "))
 		}
 	}
 	if len(r.problems) > 0 {
 		return
 	}
-	if err := spec.Validate(); err != nil {
+	if err := spec.Validate(); fieldOf(err) != "" {
+		r.add(topKey(fieldOf(err)), "%w", err)
+	} else if err != nil {
 		r.loaderError(err)
 	}
 }
