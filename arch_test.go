@@ -36,6 +36,7 @@ var rooms = map[string][]string{
 	"store/seal":              {"api"},
 	"agent":                   {"api", "api/wire", "runtime", "version"},
 	"agent/network":           {"api", "api/wire", "runtime", "agent"},
+	"agent/disk":              {"api/wire"},
 	"agent/network/scheme":    {},
 	"agent/network/rules":     {"agent/network/scheme"},
 	"agent/network/link":      {"agent/network/scheme"},

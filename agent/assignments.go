@@ -1,15 +1,12 @@
 package agent
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 
+	"github.com/orc-project/orc/agent/disk"
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
 )
@@ -98,59 +95,17 @@ func (s assignments) goal(id string) goal {
 	return goalEnd
 }
 
-// save writes the set atomically, with a checksum in front. It has environments
-// and registry passwords in it: only root may read it.
-func (s assignments) save(path string) error {
-	body, err := wire.Marshal(s)
-	if err != nil {
-		return fmt.Errorf("encode assignments: %w", err)
-	}
-	sum := sha256.Sum256(body)
-	return writeFile(path, append(sum[:], body...), true)
-}
+// save keeps the set on disk. It has environments and registry passwords in it: only
+// root may read it.
+func (s assignments) save(path string) error { return disk.Save(path, s, true) }
 
 // load reads what save wrote. A missing file is an empty set. A broken one is set
 // aside, for people to look at, and is an error.
 func (s *assignments) load(path string) error {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	err := disk.Load(path, s)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	if err := s.decode(data); err != nil {
-		*s = assignments{}
-		return errors.Join(fmt.Errorf("%s: %w", path, err), os.Rename(path, path+".broken"))
-	}
-	return nil
-}
-
-func (s *assignments) decode(data []byte) error {
-	if len(data) < sha256.Size {
-		return errors.New("cut short")
-	}
-	sum := sha256.Sum256(data[sha256.Size:])
-	if !bytes.Equal(sum[:], data[:sha256.Size]) {
-		return errors.New("checksum does not match")
-	}
-	return wire.Unmarshal(data[sha256.Size:], s)
-}
-
-// writeFile writes a file so that it is there in full or as before. Only a durable
-// one survives a power cut that follows at once.
-func writeFile(path string, data []byte, durable bool) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".tmp-*") // 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name()) // fails once it is renamed
-	_, err = file.Write(data)
-	if err == nil && durable {
-		err = file.Sync()
-	}
-	if err := errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	*s = assignments{}
+	return errors.Join(err, os.Rename(path, path+".broken"))
 }

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/orc-project/orc/agent/disk"
 	"github.com/orc-project/orc/agent/logs"
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
@@ -331,7 +332,7 @@ func (t *task) save() {
 	data, err := wire.Marshal(t.record)
 	t.mu.Unlock()
 	if err == nil {
-		err = writeFile(t.file(), data, false)
+		err = disk.Write(t.file(), data, false)
 	}
 	if err != nil {
 		t.log.Warn("the task's history cannot be kept", zap.Error(err))

@@ -1,0 +1,165 @@
+package network
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire"
+)
+
+// attachment is a task's place in the network. It is kept on disk, and outlives
+// the task for as long as others may still send to its addresses.
+type attachment struct {
+	Task string `cbor:"1,keyasint"`
+	// Link is the name of the container's link in the router.
+	Link      string                `cbor:"2,keyasint"`
+	Addresses map[string]netip.Addr `cbor:"3,keyasint"` // by network ID
+	Networks  []string              `cbor:"4,keyasint"` // their order
+	Egress    bool                  `cbor:"5,keyasint"`
+	DNS       []netip.Addr          `cbor:"6,keyasint,omitempty"` // the service's own servers
+	App       string                `cbor:"7,keyasint,omitempty"`
+	// Freed is when the task gave it back; zero while it is in use.
+	Freed time.Time `cbor:"8,keyasint,omitzero"`
+
+	// unseen is the first revision at which managers named the task no more; the
+	// addresses are free once every node has acted on it.
+	unseen int64
+}
+
+// allocator gives tasks addresses from the node's own blocks: in turn, so that an
+// address rests for as long as it can before it is used again.
+type allocator struct {
+	attachments map[string]*attachment // by task
+	last        map[string]netip.Addr  // by network: the newest one given
+}
+
+func newAllocator() *allocator {
+	return &allocator{attachments: make(map[string]*attachment), last: make(map[string]netip.Addr)}
+}
+
+// attach returns the task's attachment, which it makes if there is none or if it
+// was on other networks. An error wraps api.CodeUnavailable: it may succeed later.
+func (a *allocator) attach(want attachment, t *tables) (*attachment, error) {
+	if existing := a.attachments[want.Task]; existing != nil {
+		if slices.Equal(existing.Networks, want.Networks) {
+			want.Addresses, want.Link = existing.Addresses, existing.Link
+			a.attachments[want.Task] = &want
+			return &want, nil
+		}
+	}
+	want.Addresses = make(map[string]netip.Addr, len(want.Networks))
+	want.Link = linkName(want.Task)
+	taken := a.taken()
+	for _, network := range want.Networks {
+		address, err := a.choose(network, t, taken)
+		if err != nil {
+			return nil, err
+		}
+		taken[address] = true
+		want.Addresses[network] = address
+	}
+	maps.Copy(a.last, want.Addresses)
+	a.attachments[want.Task] = &want
+	return &want, nil
+}
+
+func (a *allocator) taken() map[netip.Addr]bool {
+	taken := make(map[netip.Addr]bool)
+	for _, each := range a.attachments {
+		for _, address := range each.Addresses {
+			taken[address] = true
+		}
+	}
+	return taken
+}
+
+// choose finds the first address after the last one given.
+func (a *allocator) choose(id string, t *tables, taken map[netip.Addr]bool) (netip.Addr, error) {
+	network, known := t.Networks[id]
+	if !known {
+		return netip.Addr{}, api.Errorf(api.CodeUnavailable, "waits to be told of network %s", api.ShortID(id))
+	}
+	prefixes := t.own(id)
+	if len(prefixes) == 0 {
+		return netip.Addr{}, api.Errorf(api.CodeUnavailable, "waits for addresses on network %s (%s)", network.Name, network.Subnet)
+	}
+	slices.SortFunc(prefixes, netip.Prefix.Compare)
+	var first netip.Addr
+	for _, prefix := range prefixes {
+		for address := prefix.Addr(); prefix.Contains(address); address = address.Next() {
+			if taken[address] || reserved(network.Subnet, address) {
+				continue
+			}
+			if a.last[id].Less(address) {
+				return address, nil
+			}
+			if !first.IsValid() {
+				first = address
+			}
+		}
+	}
+	if !first.IsValid() {
+		return first, api.Errorf(api.CodeUnavailable, "waits for a free address on network %s (%s): this node's are in use, or some node may still send to them",
+			network.Name, network.Subnet)
+	}
+	return first, nil
+}
+
+// reserved are a subnet's first and last address: some programs take them for
+// broadcasts.
+func reserved(subnet netip.Prefix, address netip.Addr) bool {
+	return subnet.Bits() < 31 && (address == subnet.Addr() || !subnet.Contains(address.Next()))
+}
+
+// own are the node's blocks of a network.
+func (t *tables) own(network string) []netip.Prefix {
+	var prefixes []netip.Prefix
+	for _, block := range t.Blocks {
+		if block.Network == network && block.Node == t.Number {
+			prefixes = append(prefixes, block.Prefixes...)
+		}
+	}
+	return prefixes
+}
+
+// free gives a task's addresses back, and reports whether it had any.
+func (a *allocator) free(task string, now time.Time) *attachment {
+	each := a.attachments[task]
+	if each == nil || !each.Freed.IsZero() {
+		return nil
+	}
+	each.Freed = now
+	return each
+}
+
+// inFlight is longer than a status takes from the agent into the manager's
+// database: what managers say later of a task knows of its end.
+const inFlight = 2 * time.Second
+
+// settle forgets attachments that no node sends to any more, and returns them.
+func (a *allocator) settle(t *tables, down wire.Down, settled int64, now time.Time) (gone []*attachment) {
+	for task, each := range a.attachments {
+		if each.Freed.IsZero() {
+			continue
+		}
+		if _, named := t.Backends[task]; named {
+			each.unseen = 0
+			continue
+		}
+		if each.unseen == 0 && down.Revision > 0 && now.Sub(each.Freed) > inFlight {
+			each.unseen = down.Revision
+		}
+		if each.unseen > 0 && settled >= each.unseen {
+			delete(a.attachments, task)
+			gone = append(gone, each)
+		}
+	}
+	return gone
+}
+
+// linkName is a container's link's in the router: 15 characters at most
+// (IFNAMSIZ), and hardly ever the same for two tasks.
+func linkName(task string) string { return "o" + task[:min(len(task), 14)] }
