@@ -50,12 +50,27 @@ var (
 	HostIP   = netip.AddrFrom4([4]byte{169, 254, 1, 3}) // the host's on HostLink
 )
 
+// Ethernet addresses of a node's own links, the same on every node: no frame with
+// them leaves it. Neighbours are known by them, nobody asks by ARP.
+var (
+	GatewayMAC = net.HardwareAddr{0x02, 0x6f, 0x72, 0x63, 0xff, 1} // of the router's ends of containers' links
+	RouterMAC  = net.HardwareAddr{0x02, 0x6f, 0x72, 0x63, 0xff, 2} // of Uplink
+	HostMAC    = net.HardwareAddr{0x02, 0x6f, 0x72, 0x63, 0xff, 3} // of HostLink
+)
+
 // MaxNode is the highest node number that has addresses: those below 169.254.144.0
 // stay clear of the cloud's metadata service.
 const MaxNode = 1<<15 - 1
 
 // NodeIP is node number n's address on the overlay: 169.254.(16+n/256).(n%256).
 func NodeIP(n uint16) netip.Addr { return netip.AddrFrom4([4]byte{169, 254, 16 + byte(n>>8), byte(n)}) }
+
+// ContainerMAC is the address of the link of a container whose first address is a:
+// 02:6f and its four bytes.
+func ContainerMAC(a netip.Addr) net.HardwareAddr {
+	b := a.As4()
+	return net.HardwareAddr{0x02, 0x6f, b[0], b[1], b[2], b[3]}
+}
 
 // NodeMAC is node number n's address on the overlay's link: 02:6f:72:63:HH:LL, a
 // locally administered one.
