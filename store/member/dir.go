@@ -106,3 +106,17 @@ func free(dir string) error {
 	}
 	return nil
 }
+
+// syncTree makes what lies below dir last, names and contents.
+func syncTree(dir string) error {
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(file.Sync(), file.Close())
+	})
+}

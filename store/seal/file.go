@@ -1,71 +1,14 @@
 package seal
 
 import (
-	"crypto/rand"
-	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-
-	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/orc-project/orc/api"
 )
-
-// Wrap is the key that a ring is encrypted with in its file.
-type Wrap struct {
-	by  string
-	key []byte
-}
-
-// Who keeps the key that wraps a ring.
-const (
-	byNode     = "node-key"   // a file beside the ring
-	byOperator = "unlock-key" // an operator, who gives it at every start
-)
-
-const unlockPrefix = "ORC-UNLOCK-1-"
-
-var unlockEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
-
-// NodeKey reads the node's own key from the file, which it makes (mode 0600) if
-// there is none.
-func NodeKey(path string) (Wrap, error) {
-	text, err := readPrivate(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		text = []byte(unlockEncoding.EncodeToString(random(KeySize)) + "\n")
-		err = writePrivate(path, text)
-	}
-	if err != nil {
-		return Wrap{}, fmt.Errorf("node key: %w", err)
-	}
-	key, err := unlockEncoding.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(key) != KeySize {
-		return Wrap{}, fmt.Errorf("node key: %s is damaged", path)
-	}
-	return Wrap{by: byNode, key: key}, nil
-}
-
-// NewUnlockKey makes a key for an operator to keep, and the text of it.
-func NewUnlockKey() (Wrap, string) {
-	key := make([]byte, KeySize)
-	rand.Read(key)
-	return Wrap{by: byOperator, key: key}, unlockPrefix + unlockEncoding.EncodeToString(key)
-}
-
-// UnlockKey reads the text that NewUnlockKey returned.
-func UnlockKey(text string) (Wrap, error) {
-	body, found := strings.CutPrefix(strings.TrimSpace(text), unlockPrefix)
-	key, err := unlockEncoding.DecodeString(body)
-	if !found || err != nil || len(key) != KeySize {
-		return Wrap{}, api.Invalidf("this is not an unlock key: it begins with %s", unlockPrefix)
-	}
-	return Wrap{by: byOperator, key: key}, nil
-}
 
 // fileForm is the file of a ring.
 type fileForm struct {
@@ -80,12 +23,11 @@ func Save(path string, ring *Ring, wrap Wrap) error {
 	if err != nil {
 		return fmt.Errorf("save key ring: %w", err)
 	}
-	aead, err := chacha20poly1305.NewX(wrap.key)
+	sealed, err := wrap.Seal(wrap.by, plain)
 	if err != nil {
 		return fmt.Errorf("save key ring: %w", err)
 	}
-	nonce := random(aead.NonceSize())
-	form := fileForm{Format: format, WrappedBy: wrap.by, Ring: aead.Seal(nonce, nonce, plain, []byte(wrap.by))}
+	form := fileForm{Format: format, WrappedBy: wrap.by, Ring: sealed}
 	text, err := json.Marshal(form)
 	if err != nil {
 		return fmt.Errorf("save key ring: %w", err)
@@ -109,15 +51,7 @@ func Load(path string, wrap Wrap) (*Ring, error) {
 		}
 		return nil, api.Invalidf("the manager is not locked: it takes no unlock key")
 	}
-	aead, err := chacha20poly1305.NewX(wrap.key)
-	if err != nil {
-		return nil, fmt.Errorf("load key ring: %w", err)
-	}
-	if len(form.Ring) < aead.NonceSize() {
-		return nil, fmt.Errorf("load key ring: %s is damaged", path)
-	}
-	nonce, sealed := form.Ring[:aead.NonceSize()], form.Ring[aead.NonceSize():]
-	plain, err := aead.Open(nil, nonce, sealed, []byte(wrap.by))
+	plain, err := wrap.Open(wrap.by, form.Ring)
 	if err != nil && wrap.by == byOperator {
 		return nil, api.Invalidf("this is not the unlock key of the manager")
 	}
