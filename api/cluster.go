@@ -20,8 +20,11 @@ type Cluster struct {
 	Tokens map[Role][]byte `json:"tokens"`
 	// Secrets are the join secrets themselves, by role, so that `orc token` can
 	// show them again; sealed like every value.
-	Secrets  map[Role]string `json:"secrets"`
-	Settings Settings        `json:"settings"`
+	Secrets map[Role]string `json:"secrets"`
+	// UnlockKey is what an operator keeps outside of the cluster: snapshots open
+	// with it, and managers after a restart when the cluster locks itself.
+	UnlockKey string   `json:"unlockKey"`
+	Settings  Settings `json:"settings"`
 	// LastNumber is the highest node number given so far.
 	LastNumber uint16 `json:"lastNumber"`
 }
@@ -48,6 +51,11 @@ type Settings struct {
 	// DataPort is the UDP port that nodes send each other containers' packets on
 	// (VXLAN); default DefaultDataPort. It is chosen with the cluster, for good.
 	DataPort uint16 `json:"dataPort,omitempty"`
+	// SnapshotInterval is the time between two snapshots that each manager makes of
+	// the database by itself and keeps on its disk; 0 is none. SnapshotKeep is how
+	// many it keeps; default 5.
+	SnapshotInterval Duration `json:"snapshotInterval,omitempty"`
+	SnapshotKeep     int      `json:"snapshotKeep,omitempty"`
 }
 
 // The defaults of Settings.
@@ -55,9 +63,13 @@ const (
 	DefaultCertLifetime = 90 * 24 * time.Hour
 	MinCertLifetime     = time.Hour
 	DefaultNodeTimeout  = 3 * time.Second
-	DefaultAddressPool  = "10.0.0.0/8"
-	DefaultSubnetBits   = 20 // 4,096 networks of 4,094 addresses in the default pool
-	DefaultDataPort     = 4789
+	// DefaultSnapshotInterval is that of a new cluster.
+	DefaultSnapshotInterval = 12 * time.Hour
+	MinSnapshotInterval     = time.Minute
+	DefaultSnapshotKeep     = 5
+	DefaultAddressPool      = "10.0.0.0/8"
+	DefaultSubnetBits       = 20 // 4,096 networks of 4,094 addresses in the default pool
+	DefaultDataPort         = 4789
 )
 
 // RevisionID is the ID of revision number of a service or an app.

@@ -30,6 +30,7 @@ func nodeFlags(role api.Role) []cli.Flag {
 	if role == api.RoleManager {
 		flags = append(flags,
 			&cli.BoolFlag{Name: "bootstrap", Usage: "make a new cluster, with this host as its first manager"},
+			&cli.BoolFlag{Name: "force-new-cluster", Usage: "go on as the only manager when most managers are lost for good"},
 			&cli.StringFlag{Name: "listen", Value: node.DefaultListen, Usage: "`ADDRESS` of the API"},
 			&cli.BoolFlag{Name: "no-agent", Usage: "run no containers here"},
 		)
@@ -56,9 +57,6 @@ func variable(name string) string {
 // nodeConfig reads the settings.
 func (p *program) nodeConfig(c *cli.Context, role api.Role) (node.Config, error) {
 	config := node.Config{Role: role, Out: p.Out}
-	if err := argCount(c, 0, 0); err != nil {
-		return config, err
-	}
 	if err := readNodeFile(c); err != nil {
 		return config, err
 	}
@@ -70,6 +68,7 @@ func (p *program) nodeConfig(c *cli.Context, role api.Role) (node.Config, error)
 	config.LogLevel = c.String("log-level")
 	config.Containerd = c.String("containerd")
 	config.Bootstrap = c.Bool("bootstrap")
+	config.ForceNewCluster = c.Bool("force-new-cluster")
 	config.Listen = c.String("listen")
 	config.NoAgent = c.Bool("no-agent")
 	var err error

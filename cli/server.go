@@ -40,6 +40,9 @@ func (p *program) agent() *cli.Command {
 // runNode serves until the process is told to end. Containers go on.
 func (p *program) runNode(role api.Role) cli.ActionFunc {
 	return func(c *cli.Context) error {
+		if err := argCount(c, 0, 0); err != nil {
+			return err
+		}
 		config, err := p.nodeConfig(c, role)
 		if err != nil {
 			return err

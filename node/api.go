@@ -11,6 +11,6 @@ import (
 // api answers users.
 func (n *process) api(dispatcher *session.Dispatcher) http.Handler {
 	return rest.New(rest.Config{
-		Store: n.database.store, Dispatcher: dispatcher, Resolver: &image.Resolver{}, Node: n.identity.ID, Log: n.log,
+		Store: n.database.store, Dispatcher: dispatcher, Resolver: &image.Resolver{}, Snapshots: n.database.snapshots, Node: n.identity.ID, Log: n.log,
 	})
 }

@@ -52,6 +52,9 @@ type Config struct {
 	Bootstrap bool
 	Join      []string
 	Token     string
+	// ForceNewCluster makes a manager whose database has lost most of its members go
+	// on alone; the other managers are removed.
+	ForceNewCluster bool
 	// Out is told how others can join; nil means nobody.
 	Out io.Writer
 }
@@ -156,6 +159,8 @@ func (c *Config) membership() error {
 		return api.Invalidf("only a manager can be the first node: `orc server --bootstrap`")
 	case c.Bootstrap && len(c.Join) > 0:
 		return api.Invalidf("--bootstrap makes a new cluster and --join enters one: choose")
+	case c.ForceNewCluster && (c.Bootstrap || len(c.Join) > 0):
+		return api.Invalidf("--force-new-cluster is for a manager that has lost the others: it goes with neither --bootstrap nor --join")
 	case c.NoAgent && c.Role != api.RoleManager:
 		return api.Invalidf("--no-agent is for managers: an agent is all that a worker is")
 	case c.Token != "":

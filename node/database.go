@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"strconv"
 
@@ -18,8 +17,11 @@ import (
 
 // database is a manager's member and the store on it.
 type database struct {
+	ring   *seal.Ring
 	member *member.Member
 	store  *etcd.Store
+	// snapshots are made of it.
+	snapshots *snapshots
 }
 
 // openDatabase starts the member and writes, into a new cluster's, what it begins
@@ -29,20 +31,17 @@ func (n *process) openDatabase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	listen, advertise, err := n.peerAddresses()
+	config, err := n.memberConfig()
 	if err != nil {
 		return err
 	}
-	db := &database{}
-	db.member, err = member.Start(ctx, member.Config{
-		Dir: n.dir.file("db"), Name: n.identity.ID, Cluster: n.identity.Cluster, Listen: listen, Advertise: advertise,
-		TLS: member.TLS{
-			CertFile: n.dir.file("node.pem"), KeyFile: n.dir.file("node.pem"), RootsFile: n.dir.file("roots.crt"),
-			ServerName: ca.ServerName(ca.RoleManager),
-		},
-		Logger: n.log.Named("db"),
-	})
-	if err != nil {
+	if config.ForceNew = n.config.ForceNewCluster; config.ForceNew {
+		if err := n.mayForce(ctx, ring); err != nil {
+			return err
+		}
+	}
+	db := &database{ring: ring}
+	if db.member, err = member.Start(ctx, config); err != nil {
 		return err
 	}
 	n.database = db
@@ -50,10 +49,41 @@ func (n *process) openDatabase(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
+	db.snapshots = n.snapshots()
 	if n.new != nil {
 		return n.establish(ctx)
 	}
+	if n.identity.Alone != nil || n.config.ForceNewCluster {
+		if err := n.settle(ctx); err != nil {
+			return err
+		}
+	}
 	return n.introduce(ctx)
+}
+
+// memberConfig is what the member is started with.
+func (n *process) memberConfig() (member.Config, error) {
+	listen, advertise, err := n.peerAddresses()
+	return member.Config{
+		Dir: n.dir.file("db"), Name: n.identity.ID, Cluster: n.identity.Cluster, Listen: listen, Advertise: advertise,
+		TLS: member.TLS{
+			CertFile: n.dir.file("node.pem"), KeyFile: n.dir.file("node.pem"), RootsFile: n.dir.file("roots.crt"),
+			ServerName: ca.ServerName(ca.RoleManager),
+		},
+		Logger: n.log.Named("db"),
+	}, err
+}
+
+// settle makes the database of a manager that was left alone say so.
+func (n *process) settle(ctx context.Context) error {
+	if err := n.alone(ctx); err != nil {
+		return err
+	}
+	if n.identity.Alone == nil {
+		return nil
+	}
+	n.identity.Alone = nil
+	return n.dir.save(n.identity)
 }
 
 // establish makes the new cluster real.
@@ -102,23 +132,6 @@ func (n *process) introduce(ctx context.Context) error {
 		_, err = n.database.store.WaitFor(ctx, revision)
 		return err
 	}
-}
-
-// ring is the keys that seal the database: read, or new for a new cluster.
-func (n *process) ring() (*seal.Ring, error) {
-	wrap, err := seal.NodeKey(n.dir.file("ring.key"))
-	if err != nil {
-		return nil, err
-	}
-	ring, err := seal.Load(n.dir.file("ring"), wrap)
-	if errors.Is(err, fs.ErrNotExist) && n.new != nil {
-		ring = seal.NewRing()
-		err = seal.Save(n.dir.file("ring"), ring, wrap)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open the database's keys: %w", err)
-	}
-	return ring, nil
 }
 
 // peerAddresses are what the managers' databases talk over: the port above the

@@ -26,6 +26,15 @@ type identity struct {
 	Role    api.Role `json:"role"`
 	// Managers are the addresses that were known last, to resume with.
 	Managers []string `json:"managers,omitempty"`
+	// Alone is set by a restore until the database knows this node, which it does as
+	// its only manager.
+	Alone *newcomer `json:"alone,omitempty"`
+}
+
+// newcomer is what is told of a node that the database does not know yet.
+type newcomer struct {
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // directory is a node's data directory, locked by this process.
@@ -34,6 +43,8 @@ type identity struct {
 //	node.pem             its certificate and key, together so that no crash can part
 //	                     them (0600); roots.crt: whom it trusts
 //	orc.sock             the API for root on this host
+//	ring, ring.key       what a manager's database is sealed with (0600)
+//	snapshots/           of the database
 //	db/                  a manager's database; agent/, containerd/: the agent's
 type directory struct {
 	path string

@@ -9,6 +9,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/store"
+	"github.com/orc-project/orc/store/seal"
 )
 
 // founding is what the first commit of a new cluster writes.
@@ -37,6 +38,8 @@ func (n *process) found() error {
 	if cluster.CAKey, err = authority.Key(); err != nil {
 		return err
 	}
+	_, cluster.UnlockKey = seal.NewUnlockKey()
+	cluster.Settings.SnapshotInterval = api.Duration(api.DefaultSnapshotInterval)
 	ca.NewTokens(cluster, api.RoleManager, api.RoleWorker)
 	node := &api.Node{
 		Meta: api.Meta{ID: api.NewID(), Created: now().UTC(), Updated: now().UTC()},
@@ -65,7 +68,7 @@ func (n *process) found() error {
 // clear removes what an attempt that did not come to its end left behind: there
 // is no node.json, so it is nobody's.
 func (n *process) clear() error {
-	for _, name := range []string{"node.pem", "roots.crt", "db", "ring", "ring.key"} {
+	for _, name := range []string{"node.pem", "roots.crt", "db", "ring", "ring.key", "restore.db"} {
 		if err := os.RemoveAll(n.dir.file(name)); err != nil {
 			return fmt.Errorf("clear the data directory: %w", err)
 		}
@@ -87,7 +90,7 @@ func (n *process) tell(cluster *api.Cluster) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(n.config.Out, "This host (%s) is the manager of the cluster %s.\n\nTo add a worker, run there:\n\n    %s\n\n`orc token worker` prints this command again.\n",
+	_, err = fmt.Fprintf(n.config.Out, "This host (%s) is the manager of the cluster %s.\n\nTo add a worker, run there:\n\n    %s\n\n`orc token worker` prints this command again.\nKeep what `orc unlock-key` prints outside of the cluster: its snapshots open with that alone.\n",
 		n.config.Name, cluster.Name, command)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,6 +22,7 @@ func (n *process) serveManager(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return manager.Run(ctx) })
 	group.Go(func() error { return n.database.watch(ctx) })
+	group.Go(func() error { return n.database.snapshots.run(ctx) })
 	return group.Wait()
 }
 
@@ -37,10 +39,15 @@ func (n *process) managers() []string {
 	if !n.manages() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		if len(n.identity.Managers) > 0 {
-			return n.identity.Managers
+		// Those of the command line are tried too: a cluster that was restored is
+		// somewhere else.
+		known := slices.Clone(n.identity.Managers)
+		for _, each := range n.config.Join {
+			if !slices.Contains(known, each) {
+				known = append(known, each)
+			}
 		}
-		return n.config.Join
+		return known
 	}
 	address := n.tcp.Addr().(*net.TCPAddr)
 	host := address.IP.String()

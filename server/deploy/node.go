@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"regexp"
@@ -76,7 +77,8 @@ func (d *Draft) RemoveNode(node *api.Node, force bool) error {
 	return nil
 }
 
-// AddNode drafts a new node; Number and the times are given here.
+// AddNode drafts a new node; Number, the times and, if it has none, the ID are
+// given here.
 func (d *Draft) AddNode(node *api.Node, cluster *api.Cluster) error {
 	if err := api.ValidateName("node", node.Name); err != nil {
 		return err
@@ -88,7 +90,7 @@ func (d *Draft) AddNode(node *api.Node, cluster *api.Cluster) error {
 	if err != nil {
 		return err
 	}
-	node.ID, node.Number, node.Availability = d.newID(), number, api.AvailabilityActive
+	node.ID, node.Number, node.Availability = cmp.Or(node.ID, d.newID()), number, api.AvailabilityActive
 	d.create(node)
 	after := *cluster
 	after.LastNumber = number

@@ -106,6 +106,9 @@ func TestNoAnswerHasASecret(t *testing.T) {
 			for _, secret := range forbidden {
 				require.NotContains(t, answer.Body.String(), secret, path)
 			}
+			if path != "/v1/unlock-key" {
+				require.NotContains(t, answer.Body.String(), cluster.UnlockKey, path)
+			}
 			if !strings.HasPrefix(path, "/v1/tokens/") {
 				for _, token := range tokens {
 					require.NotContains(t, answer.Body.String(), token, path)

@@ -100,6 +100,10 @@ func validateSettings(s *api.Settings) error {
 		return api.Invalidf("certificate lifetime %s: the least is %s", s.CertLifetime, api.MinCertLifetime)
 	case s.NodeTimeout != 0 && s.NodeTimeout.Std() < time.Second:
 		return api.Invalidf("node timeout %s: the least is 1s", s.NodeTimeout)
+	case s.SnapshotInterval != 0 && s.SnapshotInterval.Std() < api.MinSnapshotInterval:
+		return api.Invalidf("snapshot interval %s: the least is %s, or 0 for none", s.SnapshotInterval, api.MinSnapshotInterval)
+	case s.SnapshotKeep < 0:
+		return api.Invalidf("snapshots to keep %d: the least is 1", s.SnapshotKeep)
 	}
 	return nil
 }

@@ -30,7 +30,8 @@ type Config struct {
 	Store      store.Store
 	Dispatcher Dispatcher
 	// Resolver asks registries; nil means that only loaded images can be used.
-	Resolver deploy.Resolver
+	Resolver  deploy.Resolver
+	Snapshots Snapshots
 	// Node is this manager's own node ID.
 	Node string
 	Log  *zap.Logger
@@ -41,6 +42,7 @@ type API struct {
 	store      store.Store
 	dispatcher Dispatcher
 	resolver   deploy.Resolver
+	keeper     Snapshots
 	node       string
 	log        *zap.Logger
 	mux        *http.ServeMux
@@ -50,7 +52,7 @@ type API struct {
 // New makes an API, which remembers events while Run runs.
 func New(config Config) *API {
 	a := &API{
-		store: config.Store, dispatcher: config.Dispatcher, resolver: config.Resolver, node: config.Node,
+		store: config.Store, dispatcher: config.Dispatcher, resolver: config.Resolver, keeper: config.Snapshots, node: config.Node,
 		log: config.Log.Named("rest"), mux: http.NewServeMux(), events: newHistory(eventLimit),
 	}
 	for _, route := range routes {

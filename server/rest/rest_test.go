@@ -36,6 +36,7 @@ type manager struct {
 	store  *memory.Store
 	nodes  *nodes
 	images registry
+	shelf  *shelf
 	client *client.Client
 	api    *API
 	socket string
@@ -45,12 +46,12 @@ type manager struct {
 func newManager(t *testing.T) *manager {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	m := &manager{t: t, ctx: ctx, store: memory.New(), nodes: &nodes{}, images: registry{}, socket: filepath.Join(t.TempDir(), "s")}
+	m := &manager{t: t, ctx: ctx, store: memory.New(), nodes: &nodes{}, images: registry{}, shelf: &shelf{}, socket: filepath.Join(t.TempDir(), "s")}
 	authority, err := ca.New("cluster1", time.Now())
 	require.NoError(t, err)
 	key, err := authority.Key()
 	require.NoError(t, err)
-	cluster := &api.Cluster{Meta: api.Meta{ID: api.ClusterID}, Name: "test", Identity: "cluster1", Roots: authority.Roots(), CAKey: key, LastNumber: 2}
+	cluster := &api.Cluster{Meta: api.Meta{ID: api.ClusterID}, Name: "test", Identity: "cluster1", Roots: authority.Roots(), CAKey: key, LastNumber: 2, UnlockKey: "the unlock key"}
 	ca.NewTokens(cluster, api.RoleManager, api.RoleWorker)
 	m.put(cluster,
 		&api.Node{Meta: api.Meta{ID: "n1id"}, Name: "n1", Role: api.RoleManager, API: "10.0.0.1:6720", Number: 1, Runs: true},
@@ -58,7 +59,7 @@ func newManager(t *testing.T) *manager {
 		&api.NodeStatus{Meta: api.Meta{ID: "n1id"}, State: api.NodeReady, Session: "s1"},
 		&api.NodeStatus{Meta: api.Meta{ID: "n2id"}, State: api.NodeReady, Session: "s2"},
 	)
-	m.api = New(Config{Store: m.store, Dispatcher: m.nodes, Resolver: m.images, Node: "n1id", Log: zap.NewNop()})
+	m.api = New(Config{Store: m.store, Dispatcher: m.nodes, Resolver: m.images, Snapshots: m.shelf, Node: "n1id", Log: zap.NewNop()})
 	var running sync.WaitGroup
 	running.Go(func() { _ = m.api.Run(ctx) }) // ends with ctx
 	listener, err := net.Listen("unix", m.socket)

@@ -52,7 +52,7 @@ var routes []Route
 
 func init() {
 	routes = slices.Concat(
-		clusterRoutes, nodeRoutes, appRoutes, serviceRoutes, taskRoutes, watchRoutes, imageRoutes, networkRoutes, volumeRoutes,
+		clusterRoutes, snapshotRoutes, nodeRoutes, appRoutes, serviceRoutes, taskRoutes, watchRoutes, imageRoutes, networkRoutes, volumeRoutes,
 		fileRoutes(api.KindSecret), fileRoutes(api.KindConfig),
 	)
 }

@@ -19,3 +19,6 @@ func (m *Member) Backup(out io.Writer) (int64, error) {
 	}
 	return size, nil
 }
+
+// Size is how many bytes Backup writes, about.
+func (m *Member) Size() int64 { return m.etcd.Server.Backend().Size() }

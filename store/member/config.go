@@ -14,7 +14,7 @@ import (
 	"github.com/orc-project/orc/store"
 )
 
-// Config is what a member needs to know. All but Peers, Quota and Existing are
+// Config is what a member needs to know. All but Peers, ForceNew and Quota are
 // required.
 type Config struct {
 	// Dir is the member's own directory; it is made if missing.
@@ -32,6 +32,9 @@ type Config struct {
 	// cluster of one. A directory with data has its members in itself: Peers is
 	// ignored.
 	Peers map[string]string
+	// ForceNew makes the member, which has data, the only one of its cluster: what
+	// most members had not agreed on is lost, and the others are out.
+	ForceNew bool
 	// Quota is how large the database may grow, in bytes; 0 means DefaultQuota.
 	Quota int64
 	// Logger gets what the database says, with its noise lowered.
@@ -109,6 +112,7 @@ func (c Config) etcd(logger *zap.Logger) (*embed.Config, error) {
 	if len(c.Peers) > 0 {
 		e.ClusterState, e.InitialCluster = embed.ClusterStateFlagExisting, initialCluster(c.Peers)
 	}
+	e.ForceNewCluster = c.ForceNew
 	e.MaxTxnOps, e.MaxRequestBytes = maxOps, maxRequest
 	e.AutoCompactionMode, e.AutoCompactionRetention = embed.CompactorModeRevision, keepRevisions
 	e.SnapshotCount, e.SnapshotCatchUpEntries = logEntries, logEntries

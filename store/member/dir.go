@@ -29,7 +29,12 @@ type identity struct {
 	Orc     string `json:"orc"` // the version that made it
 }
 
-func dataDir(dir string) string      { return filepath.Join(dir, "etcd") }
+func dataDir(dir string) string { return filepath.Join(dir, "etcd") }
+
+// File is where the member in dir keeps its database. It may be read while no
+// member runs; the newest writes may still be in the log alone.
+func File(dir string) string { return filepath.Join(dataDir(dir), "member", "snap", "db") }
+
 func identityFile(dir string) string { return filepath.Join(dir, "member.json") }
 
 // claim makes the directory this member's, if it is nobody's, locks it until the

@@ -19,7 +19,7 @@ type quiet struct {
 func lower(logger *zap.Logger, stopping *atomic.Bool) *zap.Logger {
 	return logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
 		return &quiet{Core: core, stopping: stopping}
-	}), zap.WithCaller(false), zap.AddStacktrace(zapcore.FatalLevel))
+	}), zap.WithCaller(false), zap.AddStacktrace(zapcore.FatalLevel), zap.WithFatalHook(fatal{}))
 }
 
 // loud are beginnings of warnings that an operator can do something about.

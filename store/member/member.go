@@ -31,6 +31,8 @@ type Member struct {
 	lock        *os.File
 	log         *zap.Logger
 	stopping    *atomic.Bool
+	cancel      context.CancelFunc // of upkeep
+	running     sync.WaitGroup     // upkeep
 	once        sync.Once
 	stopped     error
 	done        chan struct{}
@@ -49,7 +51,7 @@ func Start(ctx context.Context, config Config) (*Member, error) {
 	}
 	m := &Member{
 		dir: config.Dir, incarnation: api.NewID(), lock: lock,
-		log: config.Logger.Named("database"), stopping: new(atomic.Bool), done: make(chan struct{}),
+		log: config.Logger.Named("database"), stopping: new(atomic.Bool), done: make(chan struct{}), cancel: func() {},
 	}
 	if err := m.start(ctx, config); err != nil {
 		return nil, errors.Join(err, m.Stop())
@@ -65,8 +67,7 @@ func (m *Member) start(ctx context.Context, config Config) error {
 	if err := free(m.dir); err != nil {
 		return api.Errorf(api.CodeUnavailable, "start the database: %w", err)
 	}
-	m.etcd, err = embed.StartEtcd(translated)
-	if err != nil {
+	if m.etcd, err = launch(translated, m.dir); err != nil {
 		m.etcd = nil // it has closed itself
 		return explain(err, config)
 	}
@@ -79,7 +80,13 @@ func (m *Member) start(ctx context.Context, config Config) error {
 		return fmt.Errorf("start the database: most of its members do not answer: %w", ctx.Err())
 	}
 	m.client = v3client.New(m.etcd.Server)
-	return m.relieve(ctx)
+	if err := (&keeper{Member: m}).step(ctx); err != nil {
+		return err
+	}
+	keeping, cancel := context.WithCancel(context.Background())
+	m.cancel = cancel
+	m.running.Go(func() { m.upkeep(keeping) })
+	return nil
 }
 
 // follow closes done when the member ends, by Stop or by itself.
@@ -108,6 +115,8 @@ func (m *Member) Done() <-chan struct{} { return m.done }
 func (m *Member) Stop() error {
 	m.once.Do(func() {
 		m.stopping.Store(true)
+		m.cancel()
+		m.running.Wait()
 		if m.client != nil {
 			if err := m.client.Close(); err != nil && !errors.Is(err, context.Canceled) {
 				m.stopped = fmt.Errorf("stop the database: %w", err)

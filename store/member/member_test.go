@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -149,26 +150,76 @@ func TestStartsAndStopsQuietly(t *testing.T) {
 	}
 }
 
+func TestHistoryDoesNotFillTheDatabase(t *testing.T) {
+	config := membertest.Config(t)
+	config.Quota = 32 << 20
+	m := membertest.Start(t, config)
+	patient := patient(t)
+	for i := range 200 { // six times the quota
+		require.Eventually(t, func() bool {
+			_, err := m.Client().Put(patient, "/a", string(make([]byte, 1<<20)))
+			return err == nil
+		}, time.Minute, 100*time.Millisecond, "write %d", i)
+	}
+	require.NoError(t, m.Writable())
+}
+
 func TestAFullDatabaseRecoversWhenItHasRoom(t *testing.T) {
 	config := membertest.Config(t)
 	config.Quota = 16 << 20
+	m := membertest.Start(t, config)
+	key := func(i int) string { return fmt.Sprintf("/%d", i) }
+	full := func() error {
+		for i := range 1000 {
+			if _, err := m.Client().Put(patient(t), key(i), string(make([]byte, 1<<20))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	require.ErrorContains(t, full(), "database space exceeded")
+	time.Sleep(3 * time.Second) // upkeep has looked at it
+	_, err := m.Client().Put(patient(t), "/more", string(make([]byte, 1<<20)))
+	require.Error(t, err, "there is nothing to give up")
+	_, err = m.Client().Get(patient(t), key(0))
+	require.NoError(t, err, "reading goes on")
+
+	_, err = m.Client().Delete(patient(t), key(0), clientv3.WithRange(key(9)))
+	require.NoError(t, err, "removing too")
+	require.Eventually(t, func() bool {
+		_, err := m.Client().Put(patient(t), "/more", "b")
+		return err == nil
+	}, time.Minute, 100*time.Millisecond, "it helps itself, without a restart")
+}
+
+func TestAMemberThatLostTheOthersGoesOnAlone(t *testing.T) {
+	config := membertest.Config(t)
 	m, err := member.Start(patient(t), config)
 	require.NoError(t, err)
-	for i := 0; err == nil; i++ {
-		require.Less(t, i, 1000, "the quota is not kept")
-		_, err = m.Client().Put(patient(t), "/a", string(make([]byte, 1<<20)))
-	}
-	require.ErrorContains(t, err, "database space exceeded")
-	status, err := m.Client().Get(patient(t), "/a")
-	require.NoError(t, err, "reading goes on")
-	_, err = m.Client().Compact(patient(t), status.Header.Revision, clientv3.WithCompactPhysical())
+	_, err = m.Client().Put(patient(t), "/a", "kept")
 	require.NoError(t, err)
+	_, err = m.Client().MemberAdd(patient(t), []string{"https://" + membertest.FreeAddress(t)})
+	require.NoError(t, err)
+	hopeless, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_, err = m.Client().Put(hopeless, "/a", "never")
+	require.Error(t, err, "one of two is no majority")
 	require.NoError(t, m.Stop())
 
-	again := membertest.Start(t, config)
-	_, err = again.Client().Put(patient(t), "/a", "b")
-	require.NoError(t, err)
-	require.NoError(t, again.Writable())
+	config.ForceNew = true
+	for range 2 { // the flag may stay
+		again, err := member.Start(patient(t), config)
+		require.NoError(t, err)
+		got, err := again.Client().Get(patient(t), "/a")
+		require.NoError(t, err)
+		require.Equal(t, "kept", string(got.Kvs[0].Value))
+		_, err = again.Client().Put(patient(t), "/b", "new")
+		require.NoError(t, err)
+		members, err := again.Client().MemberList(patient(t))
+		require.NoError(t, err)
+		require.Len(t, members.Members, 1)
+		require.NoError(t, again.Stop())
+	}
 }
 
 func TestOneWhoseOtherMembersDoNotAnswerSaysSo(t *testing.T) {

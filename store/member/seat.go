@@ -1,11 +1,7 @@
 package member
 
 import (
-	"context"
 	"fmt"
-
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/store"
 )
@@ -45,22 +41,3 @@ func (m *Member) Writable() error {
 // Applied is the number of entries of the database's log so far. It stands still
 // while nobody writes.
 func (m *Member) Applied() uint64 { return m.etcd.Server.AppliedIndex() }
-
-// relieve ends the alarm that a full database leaves, if there is room again.
-func (m *Member) relieve(ctx context.Context) error {
-	if len(m.etcd.Server.Alarms()) == 0 {
-		return nil
-	}
-	if err := m.etcd.Server.Backend().Defrag(); err != nil {
-		return fmt.Errorf("make room in the database: %w", err)
-	}
-	if size, quota := m.etcd.Server.Backend().Size(), m.etcd.Server.Cfg.QuotaBackendBytes; size >= quota {
-		m.log.Error("the database is full and takes no changes", zap.Int64("size", size), zap.Int64("quota", quota))
-		return nil
-	}
-	// The empty AlarmMember means all of them.
-	if _, err := m.client.AlarmDisarm(ctx, &clientv3.AlarmMember{}); err != nil {
-		return fmt.Errorf("end the database's alarm: %w", err)
-	}
-	return nil
-}

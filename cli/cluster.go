@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/client"
+	"github.com/orc-project/orc/cli/output"
+)
+
+func (p *program) cluster() *cli.Command {
+	return &cli.Command{
+		Name: "cluster", Usage: "show and change the cluster's settings",
+		Subcommands: []*cli.Command{p.clusterInspect(), p.clusterUpdate()},
+	}
+}
+
+func (p *program) clusterInspect() *cli.Command {
+	return &cli.Command{
+		Name: "inspect", Usage: "Show everything about the cluster",
+		Description: examples("orc cluster inspect", "orc cluster inspect -f '{{.Identity}}'"),
+		Flags:       []cli.Flag{&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "json or a Go `TEMPLATE`"}},
+		Action: p.with(func(c *cli.Context, cl *client.Client) error {
+			if err := argCount(c, 0, 0); err != nil {
+				return err
+			}
+			view, err := cl.Cluster(c.Context)
+			if err != nil {
+				return err
+			}
+			return output.Inspect(p.printer(), c.String("format"), []api.ClusterView{view})
+		}),
+	}
+}
+
+// clusterSetting is a flag of `orc cluster update` and what it sets.
+type clusterSetting struct {
+	flag  cli.Flag
+	apply func(*cli.Context, *api.Settings)
+}
+
+func clusterSettings() []clusterSetting {
+	return []clusterSetting{
+		clusterDuration("cert-lifetime", "`TIME` that node certificates are valid (at least 1h)", func(s *api.Settings) *api.Duration { return &s.CertLifetime }),
+		clusterDuration("node-timeout", "`TIME` that a node may be silent before its tasks run elsewhere", func(s *api.Settings) *api.Duration { return &s.NodeTimeout }),
+		clusterDuration("snapshot-interval", "`TIME` between two snapshots that managers make by themselves; 0 is none", func(s *api.Settings) *api.Duration { return &s.SnapshotInterval }),
+		{
+			&cli.IntFlag{Name: "snapshot-keep", Usage: "`NUMBER` of snapshots that each manager keeps"},
+			func(c *cli.Context, s *api.Settings) { s.SnapshotKeep = c.Int("snapshot-keep") },
+		},
+	}
+}
+
+func clusterDuration(name, usage string, field func(*api.Settings) *api.Duration) clusterSetting {
+	return clusterSetting{
+		&cli.DurationFlag{Name: name, Usage: usage},
+		func(c *cli.Context, s *api.Settings) {
+			*field(s) = api.Duration(c.Duration(name).Round(time.Millisecond))
+		},
+	}
+}
+
+func (p *program) clusterUpdate() *cli.Command {
+	settings := clusterSettings()
+	var flags []cli.Flag
+	for _, setting := range settings {
+		flags = append(flags, setting.flag)
+	}
+	return &cli.Command{
+		Name: "update", Usage: "Change settings of the cluster",
+		Description: examples("orc cluster update --snapshot-interval 6h --snapshot-keep 10", "orc cluster update --cert-lifetime 720h"),
+		Flags:       sorted(flags),
+		Action: p.with(func(c *cli.Context, cl *client.Client) error {
+			if err := argCount(c, 0, 0); err != nil {
+				return err
+			}
+			view, err := cl.Cluster(c.Context)
+			if err != nil {
+				return err
+			}
+			changed := false
+			for _, setting := range settings {
+				if c.IsSet(setting.flag.Names()[0]) {
+					setting.apply(c, &view.Settings)
+					changed = true
+				}
+			}
+			if !changed {
+				return usagef("orc cluster update: name what to change, such as --snapshot-interval 6h")
+			}
+			_, err = cl.UpdateCluster(c.Context, view.Settings)
+			return err
+		}),
+	}
+}

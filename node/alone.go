@@ -1,0 +1,105 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/deploy"
+	"github.com/orc-project/orc/store"
+	"github.com/orc-project/orc/store/etcd"
+	"github.com/orc-project/orc/store/member"
+	"github.com/orc-project/orc/store/seal"
+)
+
+// A cluster whose managers are lost but for one, or but for a snapshot, goes on
+// with one manager. The others' nodes are removed from the database, so that
+// neither their certificates nor their tasks count any more; what their hosts
+// still have is of the old cluster: emptied, they can join again.
+
+// alone makes the database say that this node is the only manager.
+func (n *process) alone(ctx context.Context) error {
+	_, _, err := deploy.Commit(ctx, n.database.store, func(d *deploy.Draft) error {
+		cluster := store.Get[api.Cluster](d.Snapshot(), api.ClusterID)
+		if cluster == nil {
+			return api.Conflictf("the database has no cluster in it")
+		}
+		for node := range store.All[api.Node](d.Snapshot()) {
+			if node.Role != api.RoleManager || node.ID == n.identity.ID {
+				continue
+			}
+			n.log.Warn("a manager is not there any more: its node is removed", zap.String("node", node.ID), zap.String("name", node.Name))
+			d.Put(node, nil)
+			if status := store.Get[api.NodeStatus](d.Snapshot(), node.ID); status != nil {
+				d.Put(status, nil)
+			}
+		}
+		n.inherit(d)
+		self := n.identity.Alone
+		if self == nil || store.Get[api.Node](d.Snapshot(), n.identity.ID) != nil {
+			return nil
+		}
+		return d.AddNode(&api.Node{
+			Meta: api.Meta{ID: n.identity.ID}, Name: self.Name, Role: api.RoleManager, Labels: self.Labels,
+			API: n.config.Advertise, Runs: n.runsContainers(),
+		}, cluster)
+	})
+	if err != nil {
+		return fmt.Errorf("make this node the only manager: %w", err)
+	}
+	return nil
+}
+
+// inherit makes this manager the one that waits for the nodes of the others to
+// come back, and writes them off when they don't.
+func (n *process) inherit(d *deploy.Draft) {
+	for status := range store.All[api.NodeStatus](d.Snapshot()) {
+		holder := store.Get[api.Node](d.Snapshot(), status.Manager)
+		self := store.Get[api.Node](d.Snapshot(), status.ID)
+		if status.Manager == n.identity.ID || self == nil || self.Role == api.RoleManager && self.ID != n.identity.ID {
+			continue
+		}
+		if holder == nil || holder.Role == api.RoleManager {
+			after := *status
+			after.Manager = n.identity.ID
+			d.Put(status, &after)
+		}
+	}
+}
+
+// probeTimeout is how long a manager has to show that it is alive.
+const probeTimeout = 3 * time.Second
+
+// mayForce refuses to leave managers behind that are alive: two clusters would
+// command the same nodes. The database is not open yet, so its file tells who the
+// managers are.
+func (n *process) mayForce(ctx context.Context, ring *seal.Ring) error {
+	snapshot, err := etcd.ReadFile(member.File(n.dir.file("db")), ring)
+	if err != nil {
+		return fmt.Errorf("read who the managers are: %w", err)
+	}
+	for node := range store.All[api.Node](snapshot) {
+		if node.Role == api.RoleManager && node.ID != n.identity.ID && n.answers(ctx, node) {
+			return api.Conflictf("--force-new-cluster: the manager %s answers at %s: with most managers alive nothing needs force; else stop orc on it first, and let it join again with an empty data directory", node.Name, node.API)
+		}
+	}
+	return nil
+}
+
+// answers says whether the manager proves to be alive.
+func (n *process) answers(ctx context.Context, manager *api.Node) bool {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	dialer := tls.Dialer{NetDialer: &net.Dialer{}, Config: n.credentials.Client()}
+	connection, err := dialer.DialContext(ctx, "tcp", manager.API)
+	if err != nil {
+		return false
+	}
+	connection.Close()
+	return true
+}
