@@ -60,6 +60,7 @@ var owners = map[string][]string{
 	"github.com/containerd/containerd/": {"runtime/containerd"},
 	"github.com/vishvananda/netlink":    {"agent/network", "lab"},
 	"github.com/google/nftables":        {"agent/network"},
+	"github.com/miekg/dns":              {"agent/network"},
 	"github.com/compose-spec/":          {"compose"},
 	"github.com/urfave/cli/":            {"cli"},
 }
