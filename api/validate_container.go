@@ -16,7 +16,7 @@ func (c *ContainerSpec) validate() error {
 	if c.Image == "" {
 		return wrong("image", "an image is needed")
 	}
-	if strings.ContainsFunc(c.Image, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+	if strings.ContainsFunc(c.Image, unprintable) {
 		return wrong("image", "image %q has a space or a control character in it", c.Image)
 	}
 	for i, entry := range c.Env {
@@ -50,7 +50,7 @@ func (c *ContainerSpec) validate() error {
 			return within("hostname", "", err)
 		}
 	}
-	for _, check := range []func() error{c.validateMounts, c.validateFiles, c.validateLimits, c.validateHealth} {
+	for _, check := range []func() error{c.validateMounts, c.validateFiles, c.validateLimits, c.validateNames, c.validateHealth} {
 		if err := check(); err != nil {
 			return err
 		}

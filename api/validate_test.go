@@ -60,6 +60,10 @@ func TestEveryWrongValueIsNamed(t *testing.T) {
 		"soft limit":           func(s *ServiceSpec) { s.Container.Ulimits = []Ulimit{{Name: "nofile", Soft: 2, Hard: 1}} },
 		"security option":      func(s *ServiceSpec) { s.Container.SecurityOpts = []string{"selinux"} },
 		"health check test":    func(s *ServiceSpec) { s.Container.Health = &HealthCheck{Test: []string{"curl"}} },
+		"want NAME:ADDRESS":    func(s *ServiceSpec) { s.Container.Hosts = []string{"db"} },
+		"dns server":           func(s *ServiceSpec) { s.Container.DNS = []string{"here"} },
+		"dns search domain":    func(s *ServiceSpec) { s.Container.DNSSearch = []string{"a b"} },
+		"dns option":           func(s *ServiceSpec) { s.Container.DNSOptions = []string{"ndots:1\nnameserver 10.0.0.1"} },
 		"must not be negative": func(s *ServiceSpec) { s.Resources.Limits.NanoCPUs = -1 },
 		"6 MiB":                func(s *ServiceSpec) { s.Resources.Limits.Memory = 1 },
 		"memory reservation": func(s *ServiceSpec) {

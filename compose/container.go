@@ -79,8 +79,8 @@ func (c *converter) hosts(list types.HostsList) []string {
 	var entries []string
 	for _, name := range sortedKeys(list) {
 		for _, address := range list[name] {
-			if _, err := netip.ParseAddr(address); err != nil {
-				c.add("extra_hosts", "%s: %q is not an address", name, address)
+			if _, err := netip.ParseAddr(address); err != nil && address != api.HostGateway {
+				c.add("extra_hosts", "%s: %q is not an address: use one, or %s for the node", name, address, api.HostGateway)
 			}
 			entries = append(entries, name+":"+address)
 		}

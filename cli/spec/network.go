@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"net/netip"
 	"strings"
 
 	"github.com/orc-project/orc/api"
@@ -36,15 +35,11 @@ func Network(text string) (api.NetworkAttachment, error) {
 
 // Host reads NAME:ADDRESS for /etc/hosts.
 func Host(text string) (string, error) {
-	name, address, found := strings.Cut(text, ":")
-	if !found {
-		name, address, found = strings.Cut(text, "=")
+	name, address, err := api.SplitHost(text)
+	if err != nil {
+		return "", err
 	}
-	parsed, err := netip.ParseAddr(strings.Trim(address, "[]"))
-	if !found || name == "" || strings.ContainsAny(name, " \t\n") || err != nil {
-		return "", api.Invalidf("host %q: want NAME:ADDRESS, as db.example:10.0.0.7", text)
-	}
-	return name + ":" + parsed.String(), nil
+	return name + ":" + address, nil
 }
 
 // Preference reads spread=node.labels.zone.
