@@ -16,7 +16,7 @@ const ttl = 1
 // to answer. limit is how long the reply may become, in bytes.
 func (t *Table) answer(reply *dns.Msg, asker Asker, limit int) bool {
 	question := reply.Question[0]
-	name := strings.ToLower(strings.TrimSuffix(question.Name, "."))
+	name := nameOf(question)
 	if addresses, known := t.find(asker, name); known {
 		addAddresses(reply, addresses, limit)
 		return true
@@ -42,6 +42,21 @@ func (t *Table) answer(reply *dns.Msg, asker Asker, limit int) bool {
 		return true
 	}
 	return false
+}
+
+// answerCompleted fills the reply to a question whose name was completed by a search
+// list and says whether it is known.
+func (t *Table) answerCompleted(reply *dns.Msg, asker Asker, limit int) bool {
+	addresses, known := t.completed(asker, nameOf(reply.Question[0]))
+	if known {
+		addAddresses(reply, addresses, limit)
+	}
+	return known
+}
+
+// nameOf is the name in a question as the table has names.
+func nameOf(question dns.Question) string {
+	return strings.ToLower(strings.TrimSuffix(question.Name, "."))
 }
 
 // addAddresses answers with those of the asked type, in random order. Of more than

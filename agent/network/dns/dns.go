@@ -14,7 +14,10 @@
 //     nor may one that knows an answer to everything stand in for it. Docker forwards
 //     these unless ndots is set; systemd-resolved does not.
 //   - an address of orc's own subnets, backwards: NXDOMAIN.
-//   - all else is forwarded, the names that a search list completed included.
+//   - a name of its networks with a domain of its search list behind it (db and
+//     example.com): forwarded, as it may be the name of another host there, and
+//     answered as the name without the domain if it is not.
+//   - all else is forwarded.
 //
 // A name that is known is orc's alone: a type that it lacks (AAAA of an IPv4
 // service, MX, HTTPS) is answered as empty and never forwarded.

@@ -66,6 +66,8 @@ type job struct {
 	from  netip.Addr
 	own   []netip.AddrPort
 	limit int
+	// otherwise is the reply if nobody else knows the name; nil for none.
+	otherwise *dns.Msg
 }
 
 // begin answers a packet at once if it can: then there is a reply, or nothing to be
@@ -90,14 +92,21 @@ func (s *Server) begin(packet []byte, from netip.Addr, stream bool) (reply []byt
 	if !s.forwards.enter(from) {
 		return s.pack(refuse(query, dns.RcodeServerFailure), limit), nil
 	}
-	return nil, &job{query: query, from: from, own: asker.Upstreams, limit: limit}
+	later = &job{query: query, from: from, own: asker.Upstreams, limit: limit}
+	if local := replyTo(query); table.answerCompleted(local, asker, limit) {
+		later.otherwise = local
+	}
+	return nil, later
 }
 
 // finish asks other name servers and returns what to reply.
 func (s *Server) finish(ctx context.Context, job *job) []byte {
 	defer s.forwards.leave(job.from)
 	reply, err := s.forwarder.forward(ctx, job.query, job.own)
-	if err != nil {
+	switch {
+	case job.otherwise != nil && (err != nil || reply.Rcode == dns.RcodeNameError):
+		reply = job.otherwise
+	case err != nil:
 		s.log.Debug("a name could not be resolved", zap.String("name", job.query.Question[0].Name), zap.Error(err))
 		reply = refuse(job.query, dns.RcodeServerFailure)
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func upstream(t *testing.T) netip.AddrPort {
 	handler := dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) {
 		reply := yes(query, "192.0.2.1")
 		switch question := query.Question[0]; {
-		case question.Name == "missing.example.com.":
+		case strings.EqualFold(question.Name, "missing.example.com."):
 			reply = code(query, dns.RcodeNameError)
 		case question.Qtype != dns.TypeA:
 			reply.Answer = nil
@@ -136,6 +137,47 @@ func TestAResolverFindsNamesHereAndOutside(t *testing.T) {
 				require.True(t, missing.IsNotFound, "%s: %v", name, err)
 			}
 		})
+	}
+}
+
+func TestACompletedNameIsOrcsIfItIsNobodyElses(t *testing.T) {
+	outside := upstream(t)
+	for _, c := range []struct {
+		name string
+		up   bool
+		kind uint16
+		want string
+	}{
+		{"missing.example.com", true, dns.TypeA, "10.0.1.4"},
+		{"missing.example.com", true, dns.TypeAAAA, ""},
+		{"MISSING.example.COM", true, dns.TypeA, "10.0.1.4"},
+		{"web.example.com", true, dns.TypeA, "192.0.2.1"}, // a host there has the name
+		{"web.example.com", false, dns.TypeA, "10.0.1.2"},
+		{"tasks.web.example.com", false, dns.TypeA, "10.0.1.10 10.0.1.11"},
+		{"vault.example.com", false, dns.TypeA, "SERVFAIL"},
+		{"example.com", false, dns.TypeA, "SERVFAIL"},
+	} {
+		table := loopbackTable()
+		asker := table.Askers[loopback]
+		asker.Search = []string{"corp.test", "example.com"}
+		table.Askers[loopback] = asker
+		front := *example.Networks["n1"]
+		front.Names = front.Names.With(map[string][]netip.Addr{"missing": addresses("10.0.1.4")})
+		table.Networks = map[string]*Network{"n1": &front}
+		s := New(func() []netip.AddrPort {
+			if c.up {
+				return []netip.AddrPort{outside}
+			}
+			return nil
+		}, new(net.Dialer).DialContext, zap.NewNop())
+		s.Update(table)
+		packet, err := question(c.name, c.kind).Pack()
+		require.NoError(t, err)
+		_, later := s.begin(packet, loopback, false)
+		require.NotNil(t, later)
+		reply := new(dns.Msg)
+		require.NoError(t, reply.Unpack(s.finish(t.Context(), later)))
+		require.Equal(t, c.want, text(reply), "%+v", c)
 	}
 }
 

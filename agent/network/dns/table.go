@@ -26,6 +26,9 @@ type Asker struct {
 	// App comes first: asked for db, a container of the app shop means shop_db, and
 	// only without that db.
 	App string
+	// Search are the domains that its resolver appends, in lower case and without
+	// dots at their ends.
+	Search []string
 	// Upstreams are its own name servers; none means the node's.
 	Upstreams []netip.AddrPort
 }
@@ -71,6 +74,20 @@ func (t *Table) find(asker Asker, name string) ([]netip.Addr, bool) {
 		}
 		for _, spelling := range spellings(room[:0], asker.App, service) {
 			if addresses, known := network.Names.Get(spelling); known {
+				return addresses, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// completed finds a name that a domain of the search list was appended to. Some
+// resolvers ask for nothing else: busybox's nslookup completes every name without a
+// dot, whatever ndots says.
+func (t *Table) completed(asker Asker, name string) ([]netip.Addr, bool) {
+	for _, domain := range asker.Search {
+		if short, is := strings.CutSuffix(name, "."+domain); is {
+			if addresses, known := t.find(asker, short); known {
 				return addresses, true
 			}
 		}
