@@ -1,0 +1,113 @@
+package link
+
+import (
+	"net/netip"
+
+	"github.com/orc-project/orc/agent/network/scheme"
+)
+
+var (
+	anywhere = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	loopback = netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8)
+)
+
+// hostTable is what the host's namespace is to hold.
+func hostTable() table {
+	return tableOf(
+		// The node itself reaches published ports at 127.0.0.1, by this link alone.
+		setting{"net/ipv4/conf/" + scheme.HostLink + "/route_localnet", "1"},
+		address{scheme.HostLink, host(scheme.HostIP)},
+		neighbour{scheme.HostLink, scheme.RouterIP, mac(scheme.RouterMAC)},
+		over(scheme.HostLink, host(scheme.RouterIP)).from(scheme.HostIP),
+	)
+}
+
+// routerTable is what every router is to hold.
+func routerTable() table {
+	return tableOf(
+		setting{"net/ipv4/ip_forward", "1"},
+		address{"lo", loopback},
+		address{"lo", host(scheme.Gateway)},
+		address{scheme.Uplink, host(scheme.RouterIP)},
+		neighbour{scheme.Uplink, scheme.HostIP, mac(scheme.HostMAC)},
+		to(scheme.Uplink, anywhere, scheme.HostIP).from(scheme.RouterIP),
+	).plus(quiet("all", "default", scheme.Uplink))
+}
+
+// quiet are the settings of a router's links, of those to come by the name default:
+// packets take other ways back than they came (published ports, answers to what was
+// masqueraded), and no sender is told of a shorter way.
+func quiet(links ...string) table {
+	t := make(table)
+	for _, link := range links {
+		t.add(setting{"net/ipv4/conf/" + link + "/rp_filter", "0"}, setting{"net/ipv4/conf/" + link + "/send_redirects", "0"})
+		if hasIPv6() {
+			t.add(setting{"net/ipv6/conf/" + link + "/disable_ipv6", "1"})
+		}
+	}
+	return t
+}
+
+// overlayTable is what the router is to hold of the overlay.
+func (s *State) overlayTable() table {
+	t := make(table)
+	for _, each := range s.Subnets {
+		t.add(nowhere(each.Masked()))
+	}
+	if !s.hasOverlay() {
+		return t
+	}
+	t = t.plus(quiet(scheme.Overlay))
+	t.add(address{scheme.Overlay, host(scheme.NodeIP(s.Number))})
+	known := make(map[uint16]bool, len(s.Peers))
+	for _, each := range s.Peers {
+		if each.Number == s.Number || !each.Address.Is4() {
+			continue
+		}
+		known[each.Number] = true
+		ip, ethernet := scheme.NodeIP(each.Number), mac(scheme.NodeMAC(each.Number))
+		t.add(
+			neighbour{scheme.Overlay, ip, ethernet},
+			forward{scheme.Overlay, ethernet, each.Address},
+			to(scheme.Overlay, host(ip), ip),
+		)
+	}
+	for _, each := range s.Blocks {
+		if known[each.Node] {
+			t.add(to(scheme.Overlay, each.Prefix.Masked(), scheme.NodeIP(each.Node)))
+		}
+	}
+	return t
+}
+
+func (s *State) hasOverlay() bool { return s.Number != 0 && s.Underlay.Is4() }
+
+// routerTable is what the router is to hold of a container.
+func (a *Attachment) routerTable() table {
+	t := make(table)
+	for _, each := range a.Networks {
+		t.add(
+			neighbour{a.Link, each.Address, mac(scheme.ContainerMAC(a.Networks[0].Address))},
+			over(a.Link, host(each.Address)),
+		)
+	}
+	return t
+}
+
+// containerTable is what the container's own namespace is to hold, its addresses
+// apart: those have an order.
+func (a *Attachment) containerTable() table {
+	first, source := a.Networks[0].Address, a.Source
+	if !source.IsValid() {
+		source = first
+	}
+	t := tableOf(
+		neighbour{scheme.ContainerLink, scheme.Gateway, mac(scheme.GatewayMAC)},
+		over(scheme.ContainerLink, host(scheme.Gateway)).from(first),
+		to(scheme.ContainerLink, anywhere, scheme.Gateway).from(source),
+	)
+	for _, each := range a.Networks {
+		t.add(to(scheme.ContainerLink, each.Subnet.Masked(), scheme.Gateway).from(each.Address))
+	}
+	return t
+}
