@@ -3,6 +3,7 @@ package api
 import (
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // Network is what containers talk over, across nodes. Written by the API for a
@@ -35,8 +36,17 @@ type Block struct {
 	Network string `json:"network"`
 	Node    string `json:"node,omitempty"`
 	// Prefixes grow in number with the node's tasks. An address is in one block at
-	// most.
+	// most; see Assignable.
 	Prefixes []netip.Prefix `json:"prefixes"`
+	// Lacks says that the node has more tasks than addresses, and that the subnet
+	// has none left for it.
+	Lacks bool `json:"lacks,omitempty"`
+	// Idle is since when the node has had no task on the network; zero while it has.
+	Idle time.Time `json:"idle,omitzero"`
+	// Last is the virtual address that was given last, and LastPort, of the ingress
+	// network, the automatic port: the next comes after it.
+	Last     netip.Addr `json:"last,omitzero"`
+	LastPort uint16     `json:"lastPort,omitempty"`
 }
 
 // Kind implements Object.
@@ -44,6 +54,13 @@ func (*Block) Kind() Kind { return KindBlock }
 
 // BlockID is the ID of a network's block on a node.
 func BlockID(network, node string) string { return network + "." + node }
+
+// Assignable reports whether an address of a subnet may be given to anybody: its
+// first and its last may not, for software takes them for the network's own and for
+// its broadcast.
+func Assignable(subnet netip.Prefix, address netip.Addr) bool {
+	return subnet.Contains(address) && address != subnet.Addr() && subnet.Contains(address.Next())
+}
 
 // Endpoint is what a service is reached at. Its ID is the service's. Written with
 // the service, in the same transaction.

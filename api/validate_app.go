@@ -119,6 +119,9 @@ func (n *NetworkSpec) Validate(name string) error {
 	if err := ValidateName("network", name); err != nil {
 		return err
 	}
+	if name == IngressID {
+		return Invalidf("network name %s: it is that of the cluster's own network: choose another", name)
+	}
 	if n.Subnet != "" {
 		subnet, err := netip.ParsePrefix(n.Subnet)
 		switch {
@@ -126,9 +129,9 @@ func (n *NetworkSpec) Validate(name string) error {
 			return wrong("subnet", "network %s: subnet %q: want an IPv4 CIDR such as 10.20.0.0/16", name, n.Subnet)
 		case subnet != subnet.Masked():
 			return wrong("subnet", "network %s: subnet %s has host bits: did you mean %s?", name, n.Subnet, subnet.Masked())
-		case subnet.Bits() < 8 || subnet.Bits() > 28:
-			return wrong("subnet", "network %s: subnet %s: use a prefix length from /8 to /28", name, n.Subnet)
-		case subnet.Addr().IsLoopback() || subnet.Addr().IsMulticast() || subnet.Addr().IsLinkLocalUnicast() || subnet.Addr().IsUnspecified():
+		case subnet.Bits() < MinSubnetBits || subnet.Bits() > MaxSubnetBits:
+			return wrong("subnet", "network %s: subnet %s: use a prefix length from /%d to /%d", name, n.Subnet, MinSubnetBits, MaxSubnetBits)
+		case reserved(subnet):
 			return wrong("subnet", "network %s: subnet %s is reserved (RFC 6890)", name, n.Subnet)
 		}
 	}

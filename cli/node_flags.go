@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -33,6 +34,9 @@ func nodeFlags(role api.Role) []cli.Flag {
 			&cli.BoolFlag{Name: "force-new-cluster", Usage: "go on as the only manager when most managers are lost for good"},
 			&cli.StringFlag{Name: "listen", Value: node.DefaultListen, Usage: "`ADDRESS` of the API"},
 			&cli.BoolFlag{Name: "no-agent", Usage: "run no containers here"},
+			&cli.StringSliceFlag{Name: "default-addr-pool", Usage: "with --bootstrap: networks get their subnets from this `CIDR`; may be given several times", DefaultText: api.DefaultAddressPool},
+			&cli.IntFlag{Name: "default-addr-pool-mask-length", Usage: "with --bootstrap: prefix length of those subnets, in `BITS`", DefaultText: strconv.Itoa(api.DefaultSubnetBits)},
+			&cli.IntFlag{Name: "data-path-port", Usage: "with --bootstrap: UDP `PORT` that nodes send each other containers' packets on", DefaultText: strconv.Itoa(api.DefaultDataPort)},
 		)
 	}
 	for _, flag := range flags {
@@ -43,6 +47,8 @@ func nodeFlags(role api.Role) []cli.Flag {
 		case *cli.StringSliceFlag:
 			f.EnvVars = env
 		case *cli.BoolFlag:
+			f.EnvVars = env
+		case *cli.IntFlag:
 			f.EnvVars = env
 		}
 	}
@@ -71,6 +77,9 @@ func (p *program) nodeConfig(c *cli.Context, role api.Role) (node.Config, error)
 	config.ForceNewCluster = c.Bool("force-new-cluster")
 	config.Listen = c.String("listen")
 	config.NoAgent = c.Bool("no-agent")
+	config.AddressPools = list(c.StringSlice("default-addr-pool"))
+	config.SubnetBits = c.Int("default-addr-pool-mask-length")
+	config.DataPort = c.Int("data-path-port")
 	var err error
 	config.Labels, err = pairsOf("--label", list(c.StringSlice("label")))
 	return config, err

@@ -55,6 +55,10 @@ type Config struct {
 	// ForceNewCluster makes a manager whose database has lost most of its members go
 	// on alone; the other managers are removed.
 	ForceNewCluster bool
+	// AddressPools, SubnetBits and DataPort are a new cluster's: see api.Settings.
+	AddressPools []string
+	SubnetBits   int
+	DataPort     int
 	// Out is told how others can join; nil means nobody.
 	Out io.Writer
 }
@@ -161,13 +165,33 @@ func (c *Config) membership() error {
 		return api.Invalidf("--bootstrap makes a new cluster and --join enters one: choose")
 	case c.ForceNewCluster && (c.Bootstrap || len(c.Join) > 0):
 		return api.Invalidf("--force-new-cluster is for a manager that has lost the others: it goes with neither --bootstrap nor --join")
+	case len(c.Join) > 0 && (len(c.AddressPools) > 0 || c.SubnetBits != 0 || c.DataPort != 0):
+		return api.Invalidf("--default-addr-pool, --default-addr-pool-mask-length and --data-path-port are a new cluster's: this one has its own already")
 	case c.NoAgent && c.Role != api.RoleManager:
 		return api.Invalidf("--no-agent is for managers: an agent is all that a worker is")
 	case c.Token != "":
-		_, err := api.ParseToken(c.Token)
-		return err
+		if _, err := api.ParseToken(c.Token); err != nil {
+			return err
+		}
+	}
+	return c.networks()
+}
+
+// networks checks how a new cluster makes its networks.
+func (c *Config) networks() error {
+	settings := c.settings()
+	if err := settings.ValidateNetworks(); err != nil {
+		return api.Invalidf("--default-addr-pool, --default-addr-pool-mask-length: %w", err)
+	}
+	if c.DataPort != 0 && (c.DataPort < 1024 || c.DataPort > 49151) {
+		return api.Invalidf("--data-path-port %d: use 1024 to 49151", c.DataPort)
 	}
 	return nil
+}
+
+// settings are a new cluster's.
+func (c *Config) settings() api.Settings {
+	return api.Settings{AddressPools: c.AddressPools, SubnetBits: c.SubnetBits, DataPort: uint16(c.DataPort)}
 }
 
 // withPort adds the port to an address without one.

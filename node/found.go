@@ -28,7 +28,7 @@ func (n *process) found() error {
 	}
 	cluster := &api.Cluster{
 		Meta: api.Meta{ID: api.ClusterID, Created: now().UTC(), Updated: now().UTC()},
-		Name: clusterName(), Identity: api.NewID(), LastNumber: 1,
+		Name: clusterName(), Identity: api.NewID(), LastNumber: 1, Settings: n.config.settings(),
 	}
 	authority, err := ca.New(cluster.Identity, now())
 	if err != nil {

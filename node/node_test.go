@@ -237,6 +237,12 @@ func TestConfigurations(t *testing.T) {
 		"bootstrap of a worker":  {Config{Role: api.RoleWorker, Bootstrap: true}, "server --bootstrap"},
 		"bootstrap and join":     {Config{Role: api.RoleManager, Bootstrap: true, Join: []string{"x"}}, "choose"},
 		"a worker with no agent": {Config{Role: api.RoleWorker, NoAgent: true}, "--no-agent"},
+		"a pool of nothing":      {Config{Role: api.RoleManager, Bootstrap: true, AddressPools: []string{"10.0.0.1"}}, "--default-addr-pool"},
+		"a pool for one subnet":  {Config{Role: api.RoleManager, Bootstrap: true, AddressPools: []string{"10.9.0.0/20"}}, "no room for two subnets"},
+		"pools that overlap":     {Config{Role: api.RoleManager, Bootstrap: true, AddressPools: []string{"10.0.0.0/8", "10.9.0.0/16"}}, "overlaps"},
+		"a mask length":          {Config{Role: api.RoleManager, Bootstrap: true, SubnetBits: 31}, "use /8 to /29"},
+		"a data path port":       {Config{Role: api.RoleManager, Bootstrap: true, DataPort: 53}, "--data-path-port"},
+		"pools of a joiner":      {Config{Role: api.RoleManager, Join: []string{"x"}, AddressPools: []string{"10.0.0.0/8"}}, "has its own already"},
 		"a log level":            {Config{Role: api.RoleWorker, LogLevel: "loud"}, "--log-level"},
 		"a label":                {Config{Role: api.RoleWorker, Labels: map[string]string{"": "x"}}, "--label"},
 	} {

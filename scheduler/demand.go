@@ -48,8 +48,12 @@ func newDemand(spec *api.ServiceSpec) *demand {
 		d.preferences = append(d.preferences, preference.Spread)
 	}
 	for _, published := range spec.Ports {
-		if published.Mode == "host" && published.Published != 0 {
-			d.ports = append(d.ports, port{published.Protocol, published.Published, published.HostIP})
+		switch {
+		case published.Mode != "host":
+		case published.Published != 0:
+			d.ports = append(d.ports, port{protocol: published.Protocol, published: published.Published, address: published.HostIP})
+		default:
+			d.ports = append(d.ports, port{protocol: published.Protocol, published: published.Target, address: published.HostIP, service: spec.Name})
 		}
 	}
 	return d

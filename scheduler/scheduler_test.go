@@ -138,6 +138,18 @@ func TestFiltersSayWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestAHostPortThatTheClusterChoosesIsOnceOnANode(t *testing.T) {
+	w := newWorld(t, 1)
+	automatic := func(s *api.ServiceSpec) { s.Ports = []api.Port{{Target: 80, Mode: "host"}} }
+	w.submit("a", 2, automatic)
+	w.submit("b", 1, automatic)
+	w.submit("c", 1, func(s *api.ServiceSpec) { s.Ports = []api.Port{{Target: 9, Published: 80, Mode: "host"}} })
+	w.settle(time.Minute)
+	require.Len(t, w.running("a"), 1, "both would have the same number")
+	require.Len(t, w.running("b"), 1, "it has a number of its own")
+	require.Len(t, w.running("c"), 1, "80 is the containers' port of the others, not the node's")
+}
+
 func TestPreferencesSpreadOverSeveralLevels(t *testing.T) {
 	w := newWorld(t, 6)
 	for i := range 6 {

@@ -1,85 +1,73 @@
 package deploy
 
 import (
-	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/network"
 	"github.com/orc-project/orc/store"
 )
 
-// finish checks what only the whole draft shows.
+// finish checks what only the whole draft shows, and gives the services what they
+// are to be reached at. It may be called again when the draft has gone on.
 func (d *Draft) finish() error {
 	if len(d.unbuilt) > 0 {
 		slices.Sort(d.unbuilt)
 		d.warn("networks and published ports need the overlay network, which this version lacks: %s will use the network of the node, and listen on the container's own ports there",
 			strings.Join(slices.Compact(d.unbuilt), ", "))
+		d.unbuilt = nil
 	}
-	return d.checkPorts()
+	return d.connect()
 }
 
-// checkPorts refuses a port on all nodes that two services publish.
-func (d *Draft) checkPorts() error {
-	if !slices.ContainsFunc(slices.Collect(maps.Values(d.services)), publishes) {
-		return nil
+// connect drafts the services' endpoints.
+func (d *Draft) connect() error {
+	wishes := d.wishes()
+	if err := d.ledger.Fit(wishes); err != nil {
+		return err
 	}
-	taken := make(map[string][]portUse)
-	for service := range store.All[api.Service](d.snapshot) {
-		if _, ours := d.services[service.ID]; ours {
-			continue
-		}
-		if spec := CurrentSpec(d.snapshot, service); spec != nil {
-			occupy(taken, spec)
+	endpoints, err := d.ledger.Endpoints(wishes)
+	if err != nil {
+		return err
+	}
+	for i, wish := range wishes {
+		before, after := store.Get[api.Endpoint](d.snapshot, wish.Service.ID), endpoints[i]
+		switch {
+		case after == nil && before == nil:
+			d.drop(api.KindEndpoint, wish.Service.ID)
+		case after == nil:
+			d.remove(before)
+		case before == nil:
+			d.create(after)
+		case !api.EqualSpec(before.Virtual, after.Virtual) || !api.EqualSpec(before.Ports, after.Ports):
+			d.update(before, after)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(d.services)) {
-		spec := d.services[id]
-		if spec == nil {
-			continue
-		}
-		for _, port := range ingress(spec) {
-			for _, other := range taken[portKey(port)] {
-				if overlap(port.HostIP, other.hostIP) {
-					return api.Conflictf("service %s: port %d/%s is published by service %s already", spec.Name, port.Published, port.Protocol, other.service)
-				}
-			}
-		}
-		occupy(taken, spec)
-	}
+	d.takeBlocks()
 	return nil
 }
 
-type portUse struct{ service, hostIP string }
-
-func occupy(taken map[string][]portUse, spec *api.ServiceSpec) {
-	for _, port := range ingress(spec) {
-		taken[portKey(port)] = append(taken[portKey(port)], portUse{spec.Name, port.HostIP})
+// takeBlocks drafts what the ledger has taken from.
+func (d *Draft) takeBlocks() {
+	for _, change := range d.ledger.Blocks() {
+		d.Put(change.Before, change.After)
 	}
 }
 
-func publishes(spec *api.ServiceSpec) bool { return spec != nil && len(ingress(spec)) > 0 }
-
-func ingress(spec *api.ServiceSpec) []api.Port {
-	var ports []api.Port
-	for _, port := range spec.Ports {
-		if port.Mode == "ingress" && port.Published != 0 {
-			ports = append(ports, port)
+// wishes are the services that this draft changes, in the order of their names.
+func (d *Draft) wishes() []network.Wish {
+	wishes := make([]network.Wish, 0, len(d.services))
+	for _, id := range slices.Sorted(maps.Keys(d.services)) {
+		service, ours := drafted[*api.Service](d, id)
+		if !ours || service == nil {
+			service = store.Get[api.Service](d.snapshot, id)
+		}
+		if service != nil {
+			wishes = append(wishes, network.Wish{Service: service, Spec: d.services[id]})
 		}
 	}
-	return ports
-}
-
-func portKey(port api.Port) string { return fmt.Sprintf("%d/%s", port.Published, port.Protocol) }
-
-// overlap says whether two host addresses can be the same one.
-func overlap(a, b string) bool {
-	return a == b || unspecified(a) || unspecified(b)
-}
-
-func unspecified(address string) bool {
-	parsed, err := netip.ParseAddr(address)
-	return address == "" || err == nil && parsed.IsUnspecified()
+	slices.SortStableFunc(wishes, func(a, b network.Wish) int { return strings.Compare(a.Service.Name, b.Service.Name) })
+	return wishes
 }

@@ -13,12 +13,25 @@ import (
 // changed meanwhile. Each try begins from what was written by then.
 const tries = 20
 
+// turns orders those whose first try met somebody else's: one after the other, for
+// all that take addresses of one network write the same block, and the unlucky of
+// many would run out of tries.
+var turns = make(chan struct{}, 1)
+
 // Commit drafts on a view that has all that was acknowledged before the call,
 // commits, and returns the draft with a view that has the result. When something
 // changed meanwhile it drafts anew: the user's intent still holds. An error of
 // decide ends it, and nothing is written.
 func Commit(ctx context.Context, s store.Store, decide func(*Draft) error) (*Draft, *store.Snapshot, error) {
-	for range tries {
+	for try := range tries {
+		if try == 1 {
+			select {
+			case turns <- struct{}{}:
+				defer func() { <-turns }()
+			case <-ctx.Done():
+				return nil, nil, explain(ctx.Err())
+			}
+		}
 		snapshot, err := Newest(ctx, s)
 		if err != nil {
 			return nil, nil, err

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/store"
@@ -92,6 +94,86 @@ func TestANameThatWasTakenMeanwhileIsSaidInWords(t *testing.T) {
 	})
 	require.Equal(t, api.CodeConflict, api.CodeOf(err))
 	require.ErrorContains(t, err, "a service named web exists already")
+}
+
+// TestManyAtOnceGetWhatNobodyElseHas: more than would succeed by trying alone.
+func TestManyAtOnceGetWhatNobodyElseHas(t *testing.T) {
+	s := newStore(t)
+	_, _, err := Commit(t.Context(), s, func(d *Draft) error {
+		_, err := d.CreateNetwork(api.NetworkSpec{Name: "front"})
+		return err
+	})
+	require.NoError(t, err)
+	var group errgroup.Group
+	const services = 100
+	for i := range services {
+		group.Go(func() error {
+			wanted := spec("s" + strconv.Itoa(i))
+			wanted.Networks = []api.NetworkAttachment{{Network: "front"}}
+			wanted.Ports = []api.Port{{Protocol: "tcp", Target: 80, Mode: "ingress"}}
+			_, _, err := Commit(t.Context(), s, func(d *Draft) error {
+				_, err := d.CreateService(wanted)
+				return err
+			})
+			return err
+		})
+	}
+	require.NoError(t, group.Wait())
+	front := store.First[api.Network](s.Snapshot(), store.ByName, "front")
+	addresses, ports := make(map[netip.Addr]bool), make(map[uint16]bool)
+	for endpoint := range store.All[api.Endpoint](s.Snapshot()) {
+		addresses[endpoint.Virtual[front.ID]], ports[endpoint.Ports[0].Published] = true, true
+	}
+	require.Len(t, addresses, services)
+	require.Len(t, ports, services)
+}
+
+func TestAnEndpointIsWrittenAndRemovedWithItsService(t *testing.T) {
+	s := newStore(t)
+	commit := func(decide func(*Draft) error) {
+		t.Helper()
+		_, _, err := Commit(t.Context(), s, decide)
+		require.NoError(t, err)
+	}
+	wanted := spec("web")
+	wanted.Ports = []api.Port{{Protocol: "tcp", Target: 80, Mode: "ingress"}}
+	service := create(t, s, wanted)
+	endpoint := func() *api.Endpoint { return store.Get[api.Endpoint](s.Snapshot(), service.ID) }
+	require.Equal(t, uint16(api.MinAutomaticPort), endpoint().Ports[0].Published)
+
+	current := func(d *Draft) *api.Service { return store.Get[api.Service](d.Snapshot(), service.ID) }
+	before := endpoint()
+	commit(func(d *Draft) error { return d.Scale(current(d), 3) })
+	require.Same(t, before, endpoint(), "it is not written when nothing about it changes")
+	commit(func(d *Draft) error {
+		wanted.Ports = nil
+		return d.UpdateService(current(d), wanted, 0, false)
+	})
+	require.Nil(t, endpoint())
+	commit(func(d *Draft) error { return d.RollbackService(current(d), 0) })
+	require.NotNil(t, endpoint())
+	commit(func(d *Draft) error {
+		d.RemoveService(current(d), "as asked")
+		return nil
+	})
+	require.Nil(t, endpoint())
+}
+
+func TestTheIngressNetworkIsTheClustersOwn(t *testing.T) {
+	s := newStore(t)
+	ingress := &api.Network{Meta: api.Meta{ID: api.IngressID}, Name: api.IngressID}
+	tx := &store.Tx{}
+	tx.Set(ingress)
+	_, err := s.Commit(t.Context(), tx)
+	require.NoError(t, err)
+	d := NewDraft(s.Snapshot(), time.Now(), api.NewID)
+	require.ErrorContains(t, d.RemoveNetwork(ingress, "as asked"), "it cannot be removed")
+	_, err = d.CreateNetwork(api.NetworkSpec{Name: api.IngressID})
+	require.ErrorContains(t, err, "choose another")
+	wanted := spec("web")
+	wanted.Networks = []api.NetworkAttachment{{Network: api.IngressID}}
+	_, err = d.CreateService(wanted)
+	require.ErrorContains(t, err, "a service is on it by publishing a port")
 }
 
 func TestItGivesUpWhenOthersNeverStop(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/network"
 	"github.com/orc-project/orc/store"
 )
 
@@ -39,6 +40,7 @@ type Draft struct {
 	requires map[objectKey]api.Object
 	// services are what this draft makes of services, by ID; nil when removed.
 	services map[string]*api.ServiceSpec
+	ledger   *network.Ledger
 	unbuilt  []string // services that use what this version lacks
 }
 
@@ -57,6 +59,7 @@ func NewDraft(snapshot *store.Snapshot, now time.Time, newID func() string) *Dra
 	return &Draft{
 		snapshot: snapshot, now: now.UTC(), newID: newID,
 		puts: make(map[objectKey]put), requires: make(map[objectKey]api.Object), services: make(map[string]*api.ServiceSpec),
+		ledger: network.Open(snapshot),
 	}
 }
 
@@ -138,14 +141,20 @@ func (d *Draft) put(before, after api.Object) {
 	if earlier, again := d.puts[key]; again {
 		before = earlier.before
 		if before == nil && after == nil {
-			delete(d.puts, key)
-			d.order = slices.DeleteFunc(d.order, func(k objectKey) bool { return k == key })
+			d.drop(key.kind, key.id)
 			return
 		}
 	} else {
 		d.order = append(d.order, key)
 	}
 	d.puts[key] = put{before, after}
+}
+
+// drop takes back what was drafted for an object, if anything was.
+func (d *Draft) drop(kind api.Kind, id string) {
+	key := objectKey{kind, id}
+	delete(d.puts, key)
+	d.order = slices.DeleteFunc(d.order, func(k objectKey) bool { return k == key })
 }
 
 // require lets the commit fail when an object that the draft read has changed.

@@ -19,19 +19,27 @@ func (d *Draft) CreateNetwork(spec api.NetworkSpec) (*api.Network, error) {
 	if store.First[api.Network](d.snapshot, store.ByName, spec.Name) != nil {
 		return nil, api.Conflictf("a network named %s exists already", spec.Name)
 	}
-	return d.newNetwork("", spec, "new"), nil
+	return d.newNetwork("", spec, "new")
 }
 
-func (d *Draft) newNetwork(app string, spec api.NetworkSpec, reason string) *api.Network {
+func (d *Draft) newNetwork(app string, spec api.NetworkSpec, reason string) (*api.Network, error) {
 	network := &api.Network{Name: spec.Name, App: app, Spec: spec}
 	network.ID = d.newID()
+	if err := d.ledger.AddNetwork(network); err != nil {
+		return nil, err
+	}
 	d.create(network)
+	d.takeBlocks()
 	d.step(Create, api.KindNetwork, network.Name, reason)
-	return network
+	return network, nil
 }
 
-// RemoveNetwork drafts the end of a network, which no service may use.
+// RemoveNetwork drafts the end of a network, which no service may use. Its blocks
+// are the leader's to free, once no task has an address of them.
 func (d *Draft) RemoveNetwork(network *api.Network, reason string) error {
+	if network.ID == api.IngressID {
+		return api.Invalidf("network %s is the cluster's own: it cannot be removed", network.Name)
+	}
 	users := d.users(func(spec *api.ServiceSpec) bool {
 		return slices.ContainsFunc(spec.Networks, func(a api.NetworkAttachment) bool { return a.Network == network.ID })
 	})

@@ -28,7 +28,9 @@ func (a *appDraft) networks(spec *api.AppSpec) error {
 		}
 		switch {
 		case existing == nil:
-			a.newNetwork(a.after.ID, wanted, notThere)
+			if _, err := a.newNetwork(a.after.ID, wanted, notThere); err != nil {
+				return err
+			}
 		case existing.App != a.after.ID:
 			return foreign(api.KindNetwork, wanted.Name, spec.Name)
 		case existing.Spec.Subnet != wanted.Subnet:

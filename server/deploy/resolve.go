@@ -13,6 +13,9 @@ func (d *Draft) resolve(spec *api.ServiceSpec) error {
 	spec.Networks = slices.Clone(spec.Networks)
 	for i := range spec.Networks {
 		name := spec.Networks[i].Network
+		if name == api.IngressID {
+			return api.Invalidf("service %s: network %s is the cluster's own: a service is on it by publishing a port", spec.Name, name)
+		}
 		network := d.network(name)
 		if network == nil {
 			return api.NotFoundf("service %s: there is no network %s: `orc network create %s` makes one", spec.Name, name, name)

@@ -138,6 +138,9 @@ func (d *Draft) addRevision(service *api.Service, spec api.ServiceSpec) {
 func (d *Draft) RemoveService(service *api.Service, reason string) {
 	d.remove(service)
 	d.services[service.ID] = nil
+	if endpoint := store.Get[api.Endpoint](d.snapshot, service.ID); endpoint != nil {
+		d.remove(endpoint)
+	}
 	d.step(Remove, api.KindService, service.Name, reason)
 }
 
@@ -158,7 +161,8 @@ func (d *Draft) Scale(service *api.Service, replicas int) error {
 	after.Replicas = replicas
 	d.update(service, &after)
 	d.step(Update, api.KindService, service.Name, "as asked", fmt.Sprintf("replicas: %d → %d", service.Replicas, replicas))
-	return nil
+	d.services[service.ID] = spec
+	return d.connect()
 }
 
 // RollbackService drafts the way back to a revision; 0 is the previous one. The

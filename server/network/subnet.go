@@ -1,0 +1,125 @@
+package network
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/store"
+)
+
+// ingressBits is the length of the ingress network's subnet, if the pool is large
+// enough: an address for every task that publishes a port or names no network.
+const ingressBits = 16
+
+// AddNetwork gives a network its subnet: the one that its spec names, or one from
+// the cluster's pools.
+func (l *Ledger) AddNetwork(network *api.Network) error {
+	subnet, err := l.subnet(network)
+	if err != nil {
+		return err
+	}
+	network.Subnet = subnet
+	l.networks[network.ID] = network
+	l.reserve()
+	l.block(network.ID, "")
+	return nil
+}
+
+func (l *Ledger) subnet(network *api.Network) (netip.Prefix, error) {
+	uses := l.uses()
+	if network.Spec.Subnet != "" {
+		wanted, err := netip.ParsePrefix(network.Spec.Subnet)
+		if err != nil {
+			return netip.Prefix{}, api.Invalidf("network %s: subnet %q: %w", network.Name, network.Spec.Subnet, err)
+		}
+		for _, use := range uses {
+			if use.prefix.Overlaps(wanted) {
+				return netip.Prefix{}, api.Conflictf("network %s: subnet %s overlaps %s: choose another, or leave it to the cluster", network.Name, wanted, use.by)
+			}
+		}
+		return wanted, nil
+	}
+	pools := l.settings.Pools()
+	for _, pool := range pools {
+		free := space{whole: pool}
+		for _, use := range uses {
+			free.taken = append(free.taken, use.prefix)
+		}
+		if found, ok := free.carve(l.length(network, pool)); ok {
+			return found, nil
+		}
+	}
+	texts := make([]string, len(pools))
+	for i, pool := range pools {
+		texts[i] = pool.String()
+	}
+	return netip.Prefix{}, api.Conflictf("network %s: the cluster's address pool has no free subnet of length /%d left (%s): remove networks that are not used, or choose one with --subnet",
+		network.Name, l.settings.SubnetLength(), strings.Join(texts, ", "))
+}
+
+// length is that of the subnet a network gets from a pool. The ingress network has
+// a large one, but never more than a quarter of a small pool.
+func (l *Ledger) length(network *api.Network, pool netip.Prefix) int {
+	if network.ID == api.IngressID {
+		return min(max(ingressBits, pool.Bits()+2), api.MaxSubnetBits)
+	}
+	return l.settings.SubnetLength()
+}
+
+// use is a part of the address space that is somebody's.
+type use struct {
+	prefix netip.Prefix
+	by     string // for people
+}
+
+// uses are all that a new subnet must not overlap: networks, blocks of networks
+// that are gone but whose tasks are not, and what nodes reach by themselves.
+func (l *Ledger) uses() []use {
+	var all []use
+	for network := range store.All[api.Network](l.snapshot) {
+		if network.Subnet.IsValid() && l.networks[network.ID] == nil {
+			all = append(all, use{network.Subnet, "network " + network.Name + " (" + network.Subnet.String() + ")"})
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(l.networks)) {
+		network := l.networks[id]
+		all = append(all, use{network.Subnet, "network " + network.Name + " (" + network.Subnet.String() + ")"})
+	}
+	for block := range store.All[api.Block](l.snapshot) {
+		if l.network(block.Network) == nil {
+			for _, prefix := range block.Prefixes {
+				all = append(all, use{prefix, "a network that was removed a moment ago"})
+			}
+		}
+	}
+	for status := range store.All[api.NodeStatus](l.snapshot) {
+		for _, prefix := range hostPrefixes(&status.Info) {
+			all = append(all, use{prefix, "what node " + l.node(status.ID) + " reaches without orc (" + prefix.String() + ")"})
+		}
+	}
+	return all
+}
+
+// hostPrefixes are what a node reaches by routes of its own, and its own address.
+func hostPrefixes(info *api.NodeInfo) []netip.Prefix {
+	var all []netip.Prefix
+	for _, prefix := range info.Subnets {
+		if prefix.Addr().Is4() && prefix.Bits() > 0 {
+			all = append(all, prefix.Masked())
+		}
+	}
+	if address := info.Address.Unmap(); address.Is4() {
+		all = append(all, netip.PrefixFrom(address, 32))
+	}
+	return all
+}
+
+func (l *Ledger) node(id string) string {
+	if node := store.Get[api.Node](l.snapshot, id); node != nil {
+		return node.Name
+	}
+	return api.ShortID(id)
+}
