@@ -58,18 +58,23 @@ func (t *task) drainDelay() time.Duration {
 	return api.DefaultDrainDelay
 }
 
-// shut signals the container and waits for its end, at most for its grace; then it
-// kills.
+// shut runs the container's pre_stop hooks, signals it and waits for its end, at
+// most for its grace; then it kills.
 func (t *task) shut(ctx context.Context) error {
-	t.stopHealth()
+	t.leaveAlone()
 	t.mu.Lock()
 	id, signal, grace := t.container.ID, t.container.StopSignal, api.DefaultStopGrace
+	var before []api.Hook
 	if t.want != nil && t.want.spec != nil {
-		grace = t.want.spec.Container.Grace()
+		grace, before = t.want.spec.Container.Grace(), t.want.spec.Container.PreStop
 	}
 	t.mu.Unlock()
 	if signal == "" {
 		signal = "SIGTERM"
+	}
+	grace, err := t.preStop(ctx, id, before, grace)
+	if err != nil {
+		return err
 	}
 	for _, try := range []struct {
 		signal string
@@ -170,7 +175,7 @@ func (t *task) end(c runtime.Container, why string) {
 
 // clean removes the container with its FIFOs; its logs stay.
 func (t *task) clean(ctx context.Context) error {
-	t.stopHealth()
+	t.leaveAlone()
 	t.mu.Lock()
 	id := t.container.ID
 	t.mu.Unlock()

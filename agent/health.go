@@ -49,14 +49,6 @@ func startHealth(ctx context.Context, t *task, c runtime.Container, before api.T
 	return h
 }
 
-func (t *task) stopHealth() {
-	if t.health != nil {
-		t.health.cancel()
-		<-t.health.done
-		t.health = nil
-	}
-}
-
 // result says whether the container is healthy, and why it is unhealthy if it is.
 func (h *health) result() (healthy bool, unhealthy string) {
 	if h == nil {

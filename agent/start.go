@@ -344,6 +344,7 @@ func (t *task) watch(ctx context.Context) (time.Duration, error) {
 	if c.Health != nil && t.health == nil {
 		t.health = startHealth(ctx, t, c, t.snapshot())
 	}
+	opened, doing, broken := t.open(ctx, c.ID, spec)
 	healthy, unhealthy := t.health.result()
 	t.note(func(s *api.TaskStatus) {
 		last, state, well := len(s.Attempts)-1, s.State, s.Healthy
@@ -352,7 +353,12 @@ func (t *task) watch(ctx context.Context) (time.Duration, error) {
 		if !c.Started.IsZero() {
 			s.Attempts[last].Started = c.Started
 		}
+		if t.opening != nil {
+			s.Message = doing
+		}
 		switch {
+		case !opened:
+			s.State = api.TaskStarting
 		case c.Health == nil:
 			s.State = api.TaskRunning
 		case healthy:
@@ -369,13 +375,16 @@ func (t *task) watch(ctx context.Context) (time.Duration, error) {
 		}
 	})
 	if unhealthy != "" {
-		t.log.Warn("container is unhealthy", zap.String("container", c.ID), zap.String("check", unhealthy))
-		t.mu.Lock()
-		t.blame = "unhealthy: " + unhealthy
-		t.mu.Unlock()
-		return 0, t.shut(ctx)
+		broken = "unhealthy: " + unhealthy
 	}
-	return lookAgain, nil
+	if broken == "" {
+		return lookAgain, nil
+	}
+	t.log.Warn("container is not well", zap.String("container", c.ID), zap.String("why", broken))
+	t.mu.Lock()
+	t.blame = broken
+	t.mu.Unlock()
+	return 0, t.shut(ctx)
 }
 
 // lookAgain is after how long a running container is looked at even if nothing was

@@ -37,6 +37,7 @@ type task struct {
 	// container is the newest one, as last seen; nil for none.
 	container *runtime.Container
 	health    *health
+	opening   *opening // nil when there is nothing to do after the start
 	// blame says why the container is being ended by the agent itself.
 	blame string
 	// giveUp ends a pull that is not wanted any more; nil without one.
@@ -55,6 +56,8 @@ type record struct {
 	Starts []time.Time    `cbor:"2,keyasint"` // restarts
 	// Crashes are the ends in a row that came soon after their start.
 	Crashes int `cbor:"3,keyasint"`
+	// Opened is the container whose post_start hooks have all ended well.
+	Opened string `cbor:"4,keyasint,omitempty"`
 }
 
 func newTask(a *Agent, id string) *task {
@@ -143,7 +146,7 @@ const idle time.Duration = -1
 
 // run is the worker.
 func (t *task) run(ctx context.Context) {
-	defer t.stopHealth()
+	defer t.leaveAlone()
 	for ctx.Err() == nil {
 		wait, done := t.step(ctx)
 		if done {

@@ -34,10 +34,16 @@ type ContainerSpec struct {
 	// nil means DefaultStopGrace.
 	StopGrace *Duration `json:"stopGrace,omitempty"`
 
-	Mounts  []Mount           `json:"mounts,omitempty"`
-	Secrets []FileReference   `json:"secrets,omitempty"`
-	Configs []FileReference   `json:"configs,omitempty"`
-	Health  *HealthCheck      `json:"health,omitempty"`
+	Mounts  []Mount         `json:"mounts,omitempty"`
+	Secrets []FileReference `json:"secrets,omitempty"`
+	Configs []FileReference `json:"configs,omitempty"`
+	Health  *HealthCheck    `json:"health,omitempty"`
+	// PostStart run one after the other once the container has started: it counts as
+	// running when all have ended well, and is stopped when one fails. PreStop run
+	// before the stop signal, within StopGrace; that one fails stops nothing.
+	PostStart []Hook `json:"postStart,omitempty"`
+	PreStop   []Hook `json:"preStop,omitempty"`
+
 	Ulimits []Ulimit          `json:"ulimits,omitempty"`
 	Sysctls map[string]string `json:"sysctls,omitempty"`
 	Devices []Device          `json:"devices,omitempty"`

@@ -3,6 +3,7 @@ package api
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -19,11 +20,8 @@ func (c *ContainerSpec) validate() error {
 	if strings.ContainsFunc(c.Image, unprintable) {
 		return wrong("image", "image %q has a space or a control character in it", c.Image)
 	}
-	for i, entry := range c.Env {
-		name, _, _ := strings.Cut(entry, "=")
-		if !envName.MatchString(name) || strings.ContainsRune(entry, 0) {
-			return wrong(element("env", i), "environment %q: want NAME=value", entry)
-		}
+	if err := validateEnv(c.Env); err != nil {
+		return within("env", "", err)
 	}
 	switch {
 	case c.Dir != "" && !strings.HasPrefix(c.Dir, "/"):
@@ -50,9 +48,19 @@ func (c *ContainerSpec) validate() error {
 			return within("hostname", "", err)
 		}
 	}
-	for _, check := range []func() error{c.validateMounts, c.validateFiles, c.validateLimits, c.validateNames, c.validateHealth} {
+	for _, check := range []func() error{c.validateMounts, c.validateFiles, c.validateLimits, c.validateNames, c.validateHealth, c.validateHooks} {
 		if err := check(); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func validateEnv(env []string) error {
+	for i, entry := range env {
+		name, _, _ := strings.Cut(entry, "=")
+		if !envName.MatchString(name) || strings.ContainsRune(entry, 0) {
+			return wrong(strconv.Itoa(i), "environment %q: want NAME=value", entry)
 		}
 	}
 	return nil

@@ -44,6 +44,8 @@ var fieldKeys = map[string][]string{
 	"container.configs":      {"configs"},
 	"container.health":       {"healthcheck"},
 	"container.health.test":  {"healthcheck.test"},
+	"container.postStart":    {"post_start"},
+	"container.preStop":      {"pre_stop"},
 	"container.ulimits":      {"ulimits"},
 	"container.sysctls":      {"sysctls"},
 	"container.devices":      {"devices"},
@@ -99,6 +101,7 @@ var fieldKeys = map[string][]string{
 // the same in both.
 var inOrder = []string{
 	"container.mounts", "container.secrets", "container.configs", "container.devices", "container.securityOpts",
+	"container.postStart", "container.preStop",
 	"placement.constraints", "placement.preferences",
 }
 
