@@ -67,7 +67,8 @@ type Agent struct {
 	mu       sync.Mutex
 	tasks    map[string]*task
 	set      assignments
-	complete bool            // a manager has told all that there is
+	complete bool // a manager has told all that there is
+	link     link
 	running  context.Context // Run's; nil before
 	workers  sync.WaitGroup
 	byID     map[string]*task // by container
@@ -146,7 +147,7 @@ func (a *Agent) begin(ctx context.Context) <-chan runtime.Event {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.running = ctx
+	a.running, a.link.since = ctx, time.Now()
 	for id := range a.set.Tasks {
 		a.add(id)
 	}
@@ -210,6 +211,9 @@ func (a *Agent) Apply(down wire.Down) error {
 	}
 	a.set = next
 	a.complete = a.complete || down.Full
+	if down.Full {
+		a.reached()
+	}
 	if a.running == nil {
 		return nil // begin takes it from the set
 	}

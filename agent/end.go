@@ -19,9 +19,12 @@ const killWait = 10 * time.Second
 // stop ends a container that should not run any more: first it is drained, if it
 // can be reached over a network, then signalled, and killed when its grace is over.
 func (t *task) stop(ctx context.Context) error {
+	t.mu.Lock()
+	why := t.blame
+	t.mu.Unlock()
 	t.note(func(s *api.TaskStatus) {
 		if !s.State.Terminal() { // an end is for good
-			s.State, s.Message = api.TaskStopping, ""
+			s.State, s.Message = api.TaskStopping, why
 		}
 	})
 	if err := t.drain(ctx); err != nil {
@@ -156,6 +159,10 @@ func (t *task) end(c runtime.Container, why string) {
 		s.Healthy = nil
 		if t.goal != goalRun || t.want == nil || t.want.spec == nil {
 			s.State, s.Message = api.TaskShutdown, describe(*last)
+			return
+		}
+		if why == stoppedCutOff {
+			s.State, s.Message = api.TaskWaiting, why
 			return
 		}
 		if last.Finished.Sub(last.Started) < steadyAfter && why != removedByUser {

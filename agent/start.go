@@ -271,7 +271,7 @@ func (t *task) startCreated(ctx context.Context) error {
 // begun notes a new attempt.
 func (t *task) begun(id string, pid int, at time.Time) {
 	t.mu.Lock()
-	if len(t.record.Status.Attempts) > 0 {
+	if n := len(t.record.Status.Attempts); n > 0 && t.record.Status.Attempts[n-1].Error != stoppedCutOff {
 		t.record.Starts = append(t.record.Starts, at)
 		if len(t.record.Starts) > maxStarts {
 			t.record.Starts = t.record.Starts[1:]

@@ -7,6 +7,7 @@ const (
 	goalRun  goal = iota // run, by its restart policy
 	goalEnd              // end, and stay as history
 	goalGone             // end, and be forgotten
+	goalHold             // end, and run again when a manager is in reach
 	goals
 )
 
@@ -42,6 +43,7 @@ const (
 //	goalRun:  prepare → watch ──exit──▶ conclude → clean → prepare … or rest
 //	goalEnd:  stop → conclude → clean → finish → rest
 //	goalGone: stop → conclude → clean → forget
+//	goalHold: stop → conclude → clean → rest, until it is goalRun again
 var table = [goals][2][founds]action{
 	goalRun: {
 		{none: prepare, created: clean, running: watch, exited: conclude},
@@ -54,6 +56,10 @@ var table = [goals][2][founds]action{
 	goalGone: {
 		{none: forget, created: clean, running: stop, exited: clean},
 		{none: forget, created: clean, running: stop, exited: clean},
+	},
+	goalHold: {
+		{none: rest, created: clean, running: stop, exited: conclude},
+		{none: rest, created: clean, running: stop, exited: clean},
 	},
 }
 

@@ -16,7 +16,7 @@ func after(g goal, over bool, f found, a action) (bool, found) {
 	case clean:
 		return over, none
 	case conclude:
-		return over || g != goalRun, none
+		return over || g == goalEnd || g == goalGone, none
 	case finish:
 		return true, f
 	}

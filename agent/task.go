@@ -178,7 +178,9 @@ func (t *task) sleep(ctx context.Context, wait time.Duration) {
 func (t *task) step(ctx context.Context) (wait time.Duration, done bool) {
 	err := t.observe(ctx)
 	if err == nil {
-		wait, done, err = t.do(ctx)
+		g, again := t.aim()
+		wait, done, err = t.do(ctx, g)
+		wait = sooner(wait, again)
 	}
 	if err == nil || ctx.Err() != nil {
 		t.failure = 0
@@ -193,10 +195,21 @@ func (t *task) step(ctx context.Context) (wait time.Duration, done bool) {
 // maxFailurePause is the longest pause between tries when the runtime fails.
 const maxFailurePause = 5 * time.Second
 
-// do does what is next.
-func (t *task) do(ctx context.Context) (wait time.Duration, done bool, err error) {
+// sooner is the shorter of two pauses.
+func sooner(a, b time.Duration) time.Duration {
+	switch {
+	case a == idle:
+		return b
+	case b == idle:
+		return a
+	}
+	return min(a, b)
+}
+
+// do does what is next on the way to a goal.
+func (t *task) do(ctx context.Context, g goal) (wait time.Duration, done bool, err error) {
 	t.mu.Lock()
-	g, over, f := t.goal, t.record.Status.State.Terminal(), t.found()
+	over, f := t.record.Status.State.Terminal(), t.found()
 	understood := t.want != nil && t.want.spec != nil
 	t.mu.Unlock()
 	if g == goalRun || f != running {
@@ -222,6 +235,9 @@ func (t *task) do(ctx context.Context) (wait time.Duration, done bool, err error
 	case forget:
 		return 0, true, t.erase(ctx)
 	default:
+		if g == goalHold && !over {
+			t.heldBack()
+		}
 		wait, err = idle, t.detach(ctx)
 	}
 	return wait, false, err

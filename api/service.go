@@ -90,6 +90,10 @@ type ServiceSpec struct {
 	// out of load balancing and before its stop signal; default 2 s.
 	DrainDelay *Duration `json:"drainDelay,omitempty"`
 
+	// StopIsolated is for how long tasks run on on a node that no manager reaches,
+	// before they are stopped until one does; nil means without end.
+	StopIsolated *Duration `json:"stopIsolated,omitempty"`
+
 	// DependsOn orders the first start of an app's services and, in reverse,
 	// their removal.
 	DependsOn []Dependency `json:"dependsOn,omitempty"`

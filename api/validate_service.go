@@ -48,6 +48,8 @@ func (s *ServiceSpec) validateMode() error {
 		return wrong("maxConcurrent", "max concurrent: only for a replicated-job, and this is %s", s.Mode)
 	case s.Schedule != "" && !s.Mode.Job():
 		return wrong("schedule", "schedule: only jobs have one, and this is %s", s.Mode)
+	case s.StopIsolated != nil && *s.StopIsolated < 0:
+		return wrong("stopIsolated", "isolation stop-after=%s is negative", *s.StopIsolated)
 	case s.Mode.Job() && s.Restart.Condition == RestartAny:
 		return wrong("restart.condition", "restart condition any: a job that ends well is done; use on-failure or none")
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -41,6 +42,7 @@ func TestEveryWrongValueIsNamed(t *testing.T) {
 		"every node":        func(s *ServiceSpec) { s.Mode, s.Replicas = ModeGlobal, pointer(2) },
 		"only jobs":         func(s *ServiceSpec) { s.Schedule = "@daily" },
 		"max concurrent":    func(s *ServiceSpec) { s.MaxConcurrent = 2 },
+		"stop-after=-1s":    func(s *ServiceSpec) { s.StopIsolated = pointer(Duration(-time.Second)) },
 		"image":             func(s *ServiceSpec) { s.Container.Image = "" },
 		"control character": func(s *ServiceSpec) { s.Container.Image = "a\nb" },
 		"NAME=value":        func(s *ServiceSpec) { s.Container.Env = []string{"=x"} },
@@ -167,6 +169,19 @@ func TestSignals(t *testing.T) {
 	for _, text := range []string{"", "0", "65", "SIG", "RTMIN-1", "RTMIN+x"} {
 		_, err := SignalNumber(text)
 		require.Error(t, err, text)
+	}
+}
+
+func TestIsolation(t *testing.T) {
+	after, err := ParseIsolation("stop-after=1m30s")
+	require.NoError(t, err)
+	require.Equal(t, Duration(90*time.Second), *after)
+	after, err = ParseIsolation("continue")
+	require.NoError(t, err)
+	require.Nil(t, after)
+	for _, text := range []string{"", "stop", "stop-after", "stop-after=", "stop-after=30", "30s"} {
+		_, err := ParseIsolation(text)
+		require.ErrorContains(t, err, "use continue, or stop-after=30s", text)
 	}
 }
 

@@ -66,6 +66,9 @@ func prettyService(s api.ServiceView) string {
 	line("Reservations", "%s", amounts(spec.Resources.Reservations))
 	line("Constraints", "%s", strings.Join(spec.Placement.Constraints, ", "))
 	line("Restart", "%s", restartPolicy(&spec.Restart))
+	if spec.StopIsolated != nil {
+		line("Isolation", "stop after %s", spec.StopIsolated)
+	}
 	if !spec.Mode.Job() {
 		line("Update", "%s", pace(&spec.Update))
 		line("Rollback", "%s", pace(&spec.Rollback))

@@ -86,7 +86,13 @@ func modeSettings() []setting {
 		text("schedule", "run a job at `CRON` times, as '0 3 * * *' or @daily", func(s *api.ServiceSpec) *string { return &s.Schedule }),
 		word("endpoint-mode", "`MODE` of the service's name: vip or dnsrr", func(s *api.ServiceSpec) *api.EndpointMode { return &s.Endpoint }),
 		length("drain-delay", "how `LONG` connections of a leaving task are given (default 2s)", func(s *api.ServiceSpec, d api.Duration) { s.DrainDelay = &d }),
+		{&cli.StringFlag{Name: "isolation", Usage: "`WHAT` tasks do on a node that no manager reaches: continue, or stop-after=30s (default continue)"}, isolation},
 	}
+}
+
+func isolation(c *cli.Context, s *api.ServiceSpec) (err error) {
+	s.StopIsolated, err = api.ParseIsolation(c.String("isolation"))
+	return err
 }
 
 func processSettings() []setting {

@@ -5,6 +5,7 @@ const (
 	extSchedule      = "x-orc-schedule"       // cron expression of a job
 	extMaxConcurrent = "x-orc-max-concurrent" // tasks of a job at once
 	extDrainDelay    = "x-orc-drain-delay"    // before the stop signal
+	extIsolation     = "x-orc-isolation"      // on a node that no manager reaches
 	extLocalFirst    = "x-orc-local-first"    // of a port: prefer the node asked
 )
 
@@ -12,5 +13,6 @@ var extensions = map[string]bool{
 	"services.*." + extSchedule:            true,
 	"services.*." + extMaxConcurrent:       true,
 	"services.*." + extDrainDelay:          true,
+	"services.*." + extIsolation:           true,
 	"services.*.ports.[]." + extLocalFirst: true,
 }

@@ -21,6 +21,7 @@ var fieldKeys = map[string][]string{
 	"networks":      {"networks"},
 	"ports":         {"ports"},
 	"drainDelay":    {extDrainDelay},
+	"stopIsolated":  {extIsolation},
 	"dependsOn":     {"depends_on"},
 
 	"container.image":        {"image"},

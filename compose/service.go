@@ -139,6 +139,12 @@ func (c *converter) extensions(spec *api.ServiceSpec, given types.Extensions) {
 		}
 		spec.MaxConcurrent = n
 	}
+	if value, found := given[extIsolation]; found {
+		var err error
+		if spec.StopIsolated, err = api.ParseIsolation(fmt.Sprint(value)); err != nil {
+			c.add(extIsolation, "%w", err)
+		}
+	}
 	if value, found := given[extDrainDelay]; found {
 		delay, err := time.ParseDuration(fmt.Sprint(value))
 		if err != nil {

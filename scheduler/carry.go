@@ -30,6 +30,6 @@ func (p *pass) carryOver() {
 func ofTask(spec api.ServiceSpec) api.ServiceSpec {
 	spec.Replicas, spec.MaxConcurrent, spec.Schedule = nil, 0, ""
 	spec.Update, spec.Rollback = api.UpdateConfig{}, api.UpdateConfig{}
-	spec.DependsOn, spec.DrainDelay, spec.Container.PreStop = nil, nil, nil
+	spec.DependsOn, spec.DrainDelay, spec.StopIsolated, spec.Container.PreStop = nil, nil, nil, nil
 	return spec
 }

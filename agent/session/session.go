@@ -26,6 +26,8 @@ import (
 type Node interface {
 	// Apply acts on a message.
 	Apply(down wire.Down) error
+	// Lost tells that a session has ended, and when its manager was last heard.
+	Lost(heard time.Time)
 	// Ready is sent to when Take has statuses; Statuses has all of them.
 	Ready() <-chan struct{}
 	Take() []api.TaskStatus
@@ -120,7 +122,11 @@ func (c *Client) connect(ctx context.Context, address string) (welcomed bool, er
 	s := &session{Client: c, transport: transport, base: "https://" + address, live: live, cancel: cancel}
 	defer s.streams.Wait()
 	defer cancel(nil)
-	return s.run(ctx)
+	welcomed, err = s.run(ctx)
+	if !s.heard.IsZero() {
+		c.config.Node.Lost(s.heard)
+	}
+	return welcomed, err
 }
 
 // session is one connection.
@@ -132,6 +138,7 @@ type session struct {
 	cancel    context.CancelCauseFunc
 	streams   sync.WaitGroup
 	down      io.ReadCloser
+	heard     time.Time // the last message since the welcome; receive's while it runs
 
 	writing sync.Mutex
 	up      io.Writer
@@ -210,6 +217,7 @@ func (s *session) greet() (wire.Welcome, error) {
 		if down.Welcome == nil {
 			continue
 		}
+		s.heard = time.Now()
 		welcome := *down.Welcome
 		if welcome.Heartbeat <= 0 || welcome.Timeout <= 0 {
 			return wire.Welcome{}, errors.New("the manager's welcome has no heartbeat")
@@ -307,6 +315,7 @@ func (s *session) receive() error {
 			return err
 		}
 		s.silence.Reset(s.timeout)
+		s.heard = time.Now()
 		if down.Error != nil {
 			return down.Error
 		}

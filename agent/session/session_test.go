@@ -30,9 +30,14 @@ type node struct {
 	pending []api.TaskStatus
 	ready   chan struct{}
 	applied chan wire.Down
+	lost    chan time.Time
 }
 
-func newNode() *node { return &node{ready: make(chan struct{}, 1), applied: make(chan wire.Down, 100)} }
+func newNode() *node {
+	return &node{ready: make(chan struct{}, 1), applied: make(chan wire.Down, 100), lost: make(chan time.Time, 100)}
+}
+
+func (n *node) Lost(heard time.Time) { n.lost <- heard }
 
 func (n *node) Apply(down wire.Down) error {
 	if len(down.Tasks) > 0 {
@@ -217,6 +222,7 @@ func TestASessionCarriesAssignmentsDownAndStatusesUp(t *testing.T) {
 
 	go stop()
 	until(t, c, func(up wire.Up) bool { return up.Leaving })
+	next(t, n.lost)
 }
 
 func TestHeartbeatsGoUp(t *testing.T) {
@@ -236,6 +242,7 @@ func TestSilenceEndsASession(t *testing.T) {
 	c.down(welcome(300 * time.Millisecond))
 	again := next(t, m.sessions) // this manager says nothing: the node comes anew
 	require.NotNil(t, next(t, again.up).Hello)
+	require.GreaterOrEqual(t, time.Since(next(t, n.lost)), 300*time.Millisecond, "it is lost since it was last heard")
 }
 
 func TestAnotherManagerIsTried(t *testing.T) {
