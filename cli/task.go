@@ -141,7 +141,12 @@ func taskError(r taskRow) string {
 	}
 	status := r.task.Status
 	switch status.State {
-	case api.TaskRunning, api.TaskComplete, api.TaskShutdown:
+	case api.TaskRunning, api.TaskComplete:
+		return ""
+	case api.TaskShutdown: // as was wanted, unless its node ended it first
+		if n := len(status.Attempts); n > 0 {
+			return status.Attempts[n-1].Error
+		}
 		return ""
 	case api.TaskPending:
 		return cmp.Or(r.task.Reason, status.Message)

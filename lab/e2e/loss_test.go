@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/lab"
 )
 
 func TestALostNodesTasksRunElsewhere(t *testing.T) {
@@ -37,18 +38,11 @@ func TestANodeCutOffKeepsItsContainersAndDropsTheReplacedOnesWhenItReturns(t *te
 	}
 	require.NotZero(t, pid)
 
-	require.NoError(t, victim.Cut())
-	healed := false
-	t.Cleanup(func() {
-		if !healed {
-			require.NoError(t, victim.Heal())
-		}
-	})
+	heal := cut(t, victim)
 	elsewhere(t, "clock", 3, victim.Name())
 	require.DirExists(t, fmt.Sprintf("/proc/%d", pid), "a node that is cut off keeps its containers")
 
-	require.NoError(t, victim.Heal())
-	healed = true
+	heal()
 	require.NoError(t, lab.WaitNodes(t.Context()))
 	eventually(t, "the replaced container is stopped", func() error {
 		if processExists(pid) {
@@ -57,6 +51,45 @@ func TestANodeCutOffKeepsItsContainersAndDropsTheReplacedOnesWhenItReturns(t *te
 		return nil
 	})
 	waitRunning(t, "clock", 3)
+}
+
+func TestATaskThatMustNotRunCutOffIsStoppedThereAndRunsAgainLater(t *testing.T) {
+	lab := cluster(t)
+	victim := lab.Nodes()[1]
+	orc(t, "service", "create", "--name", "clock", "--network", "none", "--constraint", "node.hostname=="+victim.Name(), "--isolation", "stop-after=2s", "clock:1.0")
+	pid := container(waitRunning(t, "clock", 1)[0]).Pid
+	heal := cut(t, victim)
+	eventually(t, "the container is stopped", func() error {
+		if processExists(pid) {
+			return fmt.Errorf("process %d runs", pid)
+		}
+		return nil
+	})
+	heal()
+	require.NoError(t, lab.WaitNodes(t.Context()))
+	eventually(t, "the task runs again, or another in its place", func() error {
+		now := running(t, "clock")
+		if len(now) != 1 || !processExists(container(now[0]).Pid) {
+			return fmt.Errorf("it does not: %s", describe(tasks(t, "clock")))
+		}
+		return nil
+	})
+	require.Contains(t, orc(t, "service", "ps", "--no-trunc", "clock"), "no manager was in reach")
+}
+
+// cut cuts a node off until heal is called, or the test ends.
+func cut(t *testing.T, victim *lab.Node) (heal func()) {
+	t.Helper()
+	require.NoError(t, victim.Cut())
+	healed := false
+	heal = func() {
+		if !healed {
+			healed = true
+			require.NoError(t, victim.Heal())
+		}
+	}
+	t.Cleanup(heal)
+	return heal
 }
 
 // elsewhere waits until n tasks run on other nodes than one.

@@ -1,10 +1,11 @@
 // Command toolbox is a demo: it waits until SIGTERM, and has the few commands that
 // people try with exec, for its image has no shell.
 //
-//	toolbox echo TEXT… | cat | env | id | exit CODE | ls DIRECTORY | head FILE
+//	toolbox echo TEXT… | cat | env | id | exit CODE | ls DIRECTORY | head FILE | append FILE TEXT…
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -61,6 +62,16 @@ func run(command string, args []string) error {
 		data, err := os.ReadFile(strings.Join(args, " "))
 		fmt.Print(string(data[:min(len(data), 4096)]))
 		return err
+	case "append":
+		if len(args) == 0 {
+			return fmt.Errorf("append: to which file?")
+		}
+		file, err := os.OpenFile(args[0], os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(file, strings.Join(args[1:], " "))
+		return errors.Join(err, file.Close())
 	default:
 		return fmt.Errorf("no such command: %s", command)
 	}
