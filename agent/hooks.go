@@ -34,7 +34,7 @@ func startOpening(ctx context.Context, t *task, container string, hooks []api.Ho
 	go func() {
 		defer t.wake()
 		defer close(o.done)
-		o.run(ctx, t.agent.config.Runtime, container, hooks)
+		o.run(ctx, t, container, hooks)
 	}()
 	return o
 }
@@ -50,12 +50,13 @@ func (o *opening) result() (opened bool, doing, failure string) {
 	return o.opened, o.doing, o.failure
 }
 
-func (o *opening) run(ctx context.Context, r runtime.Runtime, container string, hooks []api.Hook) {
+func (o *opening) run(ctx context.Context, t *task, container string, hooks []api.Hook) {
 	for i, hook := range hooks {
 		o.mu.Lock()
 		o.doing = fmt.Sprintf("runs post_start hook %d of %d", i+1, len(hooks))
 		o.mu.Unlock()
-		err := runHook(ctx, r, container, hook)
+		t.wake()
+		err := runHook(ctx, t.agent.config.Runtime, container, hook)
 		switch {
 		case err == nil:
 			continue

@@ -34,24 +34,24 @@ func unprintable(r rune) bool { return r <= ' ' || r == 0x7f }
 
 // validateNames checks what a container is told of names and where to ask for them.
 func (c *ContainerSpec) validateNames() error {
-	for _, line := range c.Hosts {
+	for i, line := range c.Hosts {
 		if _, _, err := SplitHost(line); err != nil {
-			return err
+			return within(element("hosts", i), "", err)
 		}
 	}
-	for _, server := range c.DNS {
+	for i, server := range c.DNS {
 		if _, err := netip.ParseAddr(server); err != nil {
-			return Invalidf("dns server %q: want an address, as 10.0.0.2", server)
+			return wrong(element("dns", i), "dns server %q: want an address, as 10.0.0.2", server)
 		}
 	}
-	for _, word := range c.DNSSearch {
+	for i, word := range c.DNSSearch {
 		if word == "" || strings.ContainsFunc(word, unprintable) {
-			return Invalidf("dns search domain %q: want a domain, or . for none", word)
+			return wrong(element("dnsSearch", i), "dns search domain %q: want a domain, or . for none", word)
 		}
 	}
-	for _, word := range c.DNSOptions {
+	for i, word := range c.DNSOptions {
 		if word == "" || strings.ContainsFunc(word, unprintable) {
-			return Invalidf("dns option %q: want one as in resolv.conf, such as ndots:1", word)
+			return wrong(element("dnsOptions", i), "dns option %q: want one as in resolv.conf, such as ndots:1", word)
 		}
 	}
 	return nil
