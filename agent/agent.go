@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/orc-project/orc/agent/housekeeping"
 	"github.com/orc-project/orc/agent/logs"
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
@@ -35,6 +36,9 @@ type Config struct {
 	// Parallel bounds how many containers are created and started at once; 0 means
 	// a number that suits the cores.
 	Parallel int
+	// DiskFull is how full the disk may be, in per cent, until images that no task
+	// needs are removed; 0 means never.
+	DiskFull int
 	// DiscardOutput leaves containers' output uncaptured: for simulated agents.
 	DiscardOutput bool
 }
@@ -61,6 +65,7 @@ type Agent struct {
 	config Config
 	log    *zap.Logger
 	logs   *logs.Store
+	keeper *housekeeping.Keeper
 	slots  chan struct{}
 	outbox outbox
 
@@ -98,6 +103,9 @@ func New(config Config, log *zap.Logger) (*Agent, error) {
 		leaving:  make(map[*task]bool),
 		released: make(chan struct{}),
 	}
+	a.keeper = housekeeping.New(housekeeping.Config{
+		Dir: config.Dir, Runtime: config.Runtime, Logs: a.logs, Needs: a.needs, Full: config.DiskFull,
+	}, log.Named("housekeeping"))
 	a.outbox.init()
 	close(a.released)
 	if err := a.set.load(a.assignmentsFile()); err != nil {
@@ -114,6 +122,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.logs.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer a.finish(cancel)
+	a.workers.Go(func() { _ = a.keeper.Run(ctx) }) // ends with ctx, without an error
 	events := a.begin(ctx)
 	for {
 		select {

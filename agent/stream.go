@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/orc-project/orc/agent/housekeeping"
 	"github.com/orc-project/orc/agent/logs"
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
@@ -145,13 +146,7 @@ func (a *Agent) handleLoad(ctx context.Context, stream io.Reader, w *frames) err
 func describeImages(images []runtime.Image) []wire.LoadedImage {
 	described := make([]wire.LoadedImage, 0, len(images))
 	for _, image := range images {
-		config := api.ImageConfig{ExposedPorts: image.Config.ExposedPorts}
-		if image.Config.Platform.OS != "" {
-			config.Platforms = []api.Platform{image.Config.Platform}
-		}
-		described = append(described, wire.LoadedImage{
-			Name: image.Name, Digest: image.Digest, Size: image.Size, Created: image.Created, Config: config,
-		})
+		described = append(described, housekeeping.Describe(image))
 	}
 	return described
 }
@@ -189,24 +184,28 @@ func (b *body) Read(p []byte) (int, error) {
 func (a *Agent) handleDo(ctx context.Context, request *wire.DoRequest, w *frames) error {
 	switch {
 	case request.Images:
-		images, ok := a.config.Runtime.(runtime.Images)
-		if !ok {
-			return w.send([]wire.LoadedImage{})
-		}
-		found, err := images.ListImages(ctx)
-		if err != nil {
-			return err
-		}
-		return w.send(describeImages(found))
+		return reply(w, func() ([]wire.LoadedImage, error) { return a.keeper.Images(ctx) })
+	case request.Volumes:
+		return reply(w, func() ([]wire.Volume, error) { return a.keeper.Volumes(ctx) })
+	case request.Usage:
+		return reply(w, func() (wire.DiskUsage, error) { return a.keeper.Usage(ctx) })
+	case request.Prune != nil:
+		return reply(w, func() (wire.Pruned, error) { return a.keeper.Prune(ctx, request.Prune) })
 	case request.Kill != "":
 		t, err := a.find("", request.Kill)
 		if err != nil {
 			return err
 		}
-		if err := t.kill(ctx, request.Kill, request.Force); err != nil {
-			return err
-		}
-		return w.send(struct{}{})
+		return reply(w, func() (struct{}, error) { return struct{}{}, t.kill(ctx, request.Kill, request.Force) })
 	}
 	return api.Invalidf("this node does not know what the manager asks for: is it older?")
+}
+
+// reply sends the one value that a request asked for.
+func reply[T any](w *frames, make func() (T, error)) error {
+	value, err := make()
+	if err != nil {
+		return err
+	}
+	return w.send(value)
 }

@@ -1,11 +1,13 @@
 package cli
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,32 +20,78 @@ import (
 
 func (p *program) image() *cli.Command {
 	return &cli.Command{
-		Name: "image", Usage: "manage the images that were loaded into the cluster",
+		Name: "image", Usage: "manage the images of the cluster and its nodes",
 		Subcommands: []*cli.Command{
 			p.imageLoad(),
-			lister(p, "orc image", "List the images that were loaded", imageListing(time.Now()), func(ctx context.Context, cl *client.Client) ([]api.Image, error) { return cl.Images(ctx) }),
-			remover(p, "orc image", "image", nil, func(c *cli.Context, cl *client.Client, ref string) error { return cl.RemoveImage(c.Context, ref) }),
+			p.imageLs(),
+			remover(p, "orc image", "image", []cli.Flag{
+				&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "also when a service uses it; nodes keep it while a task needs it"},
+			}, func(c *cli.Context, cl *client.Client, ref string) error {
+				removed, err := cl.RemoveImage(c.Context, ref, c.Bool("force"))
+				p.untouched(removed)
+				return err
+			}),
+			p.pruner(pruning{
+				path: "orc image", usage: "Remove images that no task needs from the nodes", what: api.PruneRequest{Images: true},
+				all: "also images that were loaded, and those that only a rollback would need",
+			}),
 		},
 	}
 }
 
-func imageListing(now time.Time) listing[api.Image] {
-	return listing[api.Image]{
-		List: output.List[api.Image]{
-			ID: func(i api.Image) string { return i.ID },
-			Columns: []output.Column[api.Image]{
-				{Name: "Repository", Header: "REPOSITORY", Value: func(i api.Image) string { return repository(i.Name) }, Full: func(i api.Image) string { return i.Name }, Shrink: true},
-				{Name: "Tag", Header: "TAG", Value: func(i api.Image) string { return tagOf(i.Name) }},
-				{Name: "Digest", Header: "DIGEST", Value: func(i api.Image) string { return output.Cut(i.Digest, 20) }, Full: func(i api.Image) string { return i.Digest }},
-				{Name: "CreatedSince", Header: "LOADED", Value: func(i api.Image) string { return output.Ago(now, i.Updated) }},
-				{Name: "Size", Header: "SIZE", Value: func(i api.Image) string { return output.Size(i.Size) }},
-				{Name: "ID", Value: func(i api.Image) string { return i.ID }},
+func (p *program) imageLs() *cli.Command {
+	return &cli.Command{
+		Name: "ls", Aliases: []string{"list"}, Usage: "List the images that were loaded or that nodes have",
+		Description: examples("orc image ls", "orc image ls --node n2", "orc image ls --filter used=false"),
+		Flags:       listFlags(nodeFlag("list")),
+		Action: p.with(func(c *cli.Context, cl *client.Client) error {
+			if err := argCount(c, 0, 0); err != nil {
+				return err
+			}
+			found, err := cl.Images(c.Context, c.String("node"))
+			if err != nil {
+				return err
+			}
+			p.away(found.Away)
+			return imageListing(time.Now()).show(p, c, found.Items)
+		}),
+	}
+}
+
+func imageListing(now time.Time) listing[api.ImageView] {
+	return listing[api.ImageView]{
+		List: output.List[api.ImageView]{
+			ID: func(i api.ImageView) string { return cmp.Or(i.ID, i.Digest) },
+			Columns: []output.Column[api.ImageView]{
+				{Name: "Repository", Header: "REPOSITORY", Value: func(i api.ImageView) string { return repository(i.Name) }, Full: func(i api.ImageView) string { return i.Name }, Shrink: true},
+				{Name: "Tag", Header: "TAG", Value: func(i api.ImageView) string { return tagOf(i.Name) }},
+				{Name: "Digest", Header: "DIGEST", Value: func(i api.ImageView) string { return output.Cut(i.Digest, 20) }, Full: func(i api.ImageView) string { return i.Digest }},
+				{Name: "Nodes", Header: "NODES", Value: imageNodes, Shrink: true},
+				{Name: "UsedBy", Header: "USED BY", Value: func(i api.ImageView) string { return strings.Join(i.UsedBy, ",") }, Shrink: true},
+				{Name: "CreatedSince", Header: "CREATED", Value: func(i api.ImageView) string { return output.Ago(now, i.Updated) }},
+				{Name: "Size", Header: "SIZE", Value: func(i api.ImageView) string { return output.Size(i.Size) }},
+				{Name: "Loaded", Value: func(i api.ImageView) string { return strconv.FormatBool(i.ID != "") }},
+				{Name: "ID", Value: func(i api.ImageView) string { return i.ID }},
 			},
 		},
-		filters: filters[api.Image]{
-			"reference": func(i api.Image, v string) bool { return strings.Contains(i.Name, v) },
+		filters: filters[api.ImageView]{
+			"reference": func(i api.ImageView, v string) bool { return strings.Contains(i.Name, v) },
+			"loaded":    func(i api.ImageView, v string) bool { return strconv.FormatBool(i.ID != "") == v },
+			"used":      func(i api.ImageView, v string) bool { return strconv.FormatBool(imageUsed(i)) == v },
 		},
 	}
+}
+
+func imageNodes(i api.ImageView) string {
+	var names []string
+	for _, at := range i.Nodes {
+		names = append(names, at.NodeName)
+	}
+	return strings.Join(names, ",")
+}
+
+func imageUsed(i api.ImageView) bool {
+	return len(i.UsedBy) > 0 || slices.ContainsFunc(i.Nodes, func(at api.NodeImage) bool { return at.InUse })
 }
 
 // repository is an image's name as people write it, without its tag.

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/cli/spec"
 	"github.com/orc-project/orc/node"
 )
 
@@ -25,6 +26,8 @@ func nodeFlags(role api.Role) []cli.Flag {
 		&cli.StringFlag{Name: "advertise", Usage: "`ADDRESS` that other nodes reach this one at (default: that of the default route)"},
 		&cli.StringFlag{Name: "name", Usage: "the node's `NAME` (default: the host's)"},
 		&cli.StringSliceFlag{Name: "label", Usage: "label of the node, `KEY=VALUE`"},
+		&cli.StringSliceFlag{Name: "generic-resource", Usage: "what the node has of an operator's own resource, `NAME=NUMBER`, as gpu=2"},
+		&cli.IntFlag{Name: "disk-full", Value: node.DefaultDiskFull, Usage: "remove images that no task needs while more than this `PERCENT` of the disk is taken; 0: never"},
 		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "`LEVEL`: debug, info, warn or error"},
 		&cli.StringFlag{Name: "containerd", Usage: "use the containerd at this `ADDRESS` instead of the one in orc"},
 	}
@@ -80,9 +83,29 @@ func (p *program) nodeConfig(c *cli.Context, role api.Role) (node.Config, error)
 	config.AddressPools = list(c.StringSlice("default-addr-pool"))
 	config.SubnetBits = c.Int("default-addr-pool-mask-length")
 	config.DataPort = c.Int("data-path-port")
+	config.DiskFull = c.Int("disk-full")
 	var err error
+	if config.Generic, err = genericResources(list(c.StringSlice("generic-resource"))); err != nil {
+		return config, err
+	}
 	config.Labels, err = pairsOf("--label", list(c.StringSlice("label")))
 	return config, err
+}
+
+// genericResources reads NAME=NUMBER; a name that comes twice counts once, the last.
+func genericResources(texts []string) (map[string]int64, error) {
+	var resources map[string]int64
+	for _, text := range texts {
+		name, amount, err := spec.Generic(text)
+		if err != nil {
+			return nil, err
+		}
+		if resources == nil {
+			resources = make(map[string]int64)
+		}
+		resources[name] = amount
+	}
+	return resources, nil
 }
 
 // list takes several values apart that came as one, as a variable holds them.

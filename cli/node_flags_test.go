@@ -41,21 +41,24 @@ func file(t *testing.T, content string) string {
 func TestSettingsComeFromFlagsThenVariablesThenTheFile(t *testing.T) {
 	t.Setenv("ORC_NAME", "from-env")
 	t.Setenv("ORC_LABEL", "zone=env,disk=ssd")
-	name := file(t, "name: from-file\ndata-dir: /from/file\nlog-level: debug\nno-agent: true\nlabel: {zone: file}\njoin: [10.0.0.1, \"10.0.0.2:6721\"]\n")
+	name := file(t, "name: from-file\ndata-dir: /from/file\nlog-level: debug\nno-agent: true\nlabel: {zone: file}\njoin: [10.0.0.1, \"10.0.0.2:6721\"]\ndisk-full: 70\ngeneric-resource: {gpu: 2, ssd: 1}\n")
 	config, err := settingsOf(t, "server", "--config", name, "--log-level", "warn")
 	require.NoError(t, err)
 	require.Equal(t, node.Config{
 		Role: api.RoleManager, Name: "from-env", DataDir: "/from/file", Listen: node.DefaultListen, LogLevel: "warn", NoAgent: true,
 		Labels: map[string]string{"zone": "env", "disk": "ssd"}, Join: []string{"10.0.0.1", "10.0.0.2:6721"},
+		DiskFull: 70, Generic: map[string]int64{"gpu": 2, "ssd": 1},
 	}, config)
 }
 
 func TestAgentSettings(t *testing.T) {
-	config, err := settingsOf(t, "agent", "--join=10.0.0.1:6720", "--join", "10.0.0.2", "--token", "t", "--label", "a=b", "--containerd", "/c.sock")
+	config, err := settingsOf(t, "agent", "--join=10.0.0.1:6720", "--join", "10.0.0.2", "--token", "t", "--label", "a=b", "--containerd", "/c.sock",
+		"--generic-resource", "gpu=2")
 	require.NoError(t, err)
 	require.Equal(t, node.Config{
 		Role: api.RoleWorker, DataDir: node.DefaultDataDir, LogLevel: "info", Token: "t", Containerd: "/c.sock",
 		Labels: map[string]string{"a": "b"}, Join: []string{"10.0.0.1:6720", "10.0.0.2"},
+		DiskFull: node.DefaultDiskFull, Generic: map[string]int64{"gpu": 2},
 	}, config)
 }
 
@@ -66,6 +69,7 @@ func TestABadConfigurationFileIsToldWithItsPlace(t *testing.T) {
 		"no-agent: maybe\n":          `orc.yaml:1: no-agent: "maybe": want true or false`,
 		"- a\n":                      "orc.yaml:1: want settings as `name: value`",
 		"label: {a: {b: c}}\n":       "orc.yaml:1: label: want texts by name",
+		"disk-full: much\n":          "orc.yaml:1: ",
 		"\tname: x\n":                "orc.yaml: ",
 		"config: other\n":            `there is no setting "config"`,
 	} {

@@ -69,7 +69,7 @@ func TestVersionNeedsNoManager(t *testing.T) {
 
 func TestCompletionKnowsCommandsAndFlags(t *testing.T) {
 	for line, want := range map[string]string{
-		"s":                         "secret\nserver\nservice\nsnapshot\nstats\n",
+		"s":                         "secret\nserver\nservice\nsnapshot\nstats\nsystem\n",
 		"service s":                 "scale\n",
 		"service create --update-o": "--update-order\n",
 		"--host x service ro":       "rollback\n",

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,31 +20,113 @@ func (p *program) volume() *cli.Command {
 		Name: "volume", Usage: "manage named volumes",
 		Subcommands: []*cli.Command{
 			p.volumeCreate(),
-			lister(p, "orc volume", "List volumes", volumeListing(time.Now()), func(ctx context.Context, cl *client.Client) ([]api.Volume, error) { return cl.Volumes(ctx) }),
-			inspecter(p, "orc volume", "volume", func(ctx context.Context, cl *client.Client, ref string) (api.Volume, error) {
+			p.volumeLs(),
+			inspecter(p, "orc volume", "volume", func(ctx context.Context, cl *client.Client, ref string) (api.VolumeView, error) {
 				return cl.Volume(ctx, ref)
 			}),
-			remover(p, "orc volume", "volume", nil, func(c *cli.Context, cl *client.Client, ref string) error { return cl.RemoveVolume(c.Context, ref) }),
+			p.volumeRm(),
+			p.pruner(pruning{
+				path: "orc volume", usage: "Remove the data of volumes that nothing uses", what: api.PruneRequest{Volumes: true},
+				all: "also volumes that are declared, with their declarations",
+			}),
 		},
 	}
 }
 
-func volumeListing(now time.Time) listing[api.Volume] {
-	return listing[api.Volume]{
-		List: output.List[api.Volume]{
-			ID: func(v api.Volume) string { return v.Name },
-			Columns: []output.Column[api.Volume]{
-				{Name: "Name", Header: "VOLUME NAME", Value: func(v api.Volume) string { return v.Name }, Shrink: true},
-				{Name: "Created", Header: "CREATED", Value: func(v api.Volume) string { return output.Ago(now, v.Created) }},
-				{Name: "Labels", Header: "LABELS", Value: func(v api.Volume) string { return labels(v.Spec.Labels) }, Shrink: true},
-				{Name: "ID", Value: func(v api.Volume) string { return v.ID }},
+func (p *program) volumeLs() *cli.Command {
+	return &cli.Command{
+		Name: "ls", Aliases: []string{"list"}, Usage: "List the volumes that nodes have or that are declared",
+		Description: examples("orc volume ls", "orc volume ls --node n2", "orc volume ls --filter used=false -q"),
+		Flags:       listFlags(nodeFlag("list")),
+		Action: p.with(func(c *cli.Context, cl *client.Client) error {
+			if err := argCount(c, 0, 0); err != nil {
+				return err
+			}
+			found, err := cl.Volumes(c.Context, c.String("node"))
+			if err != nil {
+				return err
+			}
+			p.away(found.Away)
+			return volumeListing(time.Now()).show(p, c, found.Items)
+		}),
+	}
+}
+
+func volumeListing(now time.Time) listing[api.VolumeView] {
+	return listing[api.VolumeView]{
+		List: output.List[api.VolumeView]{
+			ID: func(v api.VolumeView) string { return v.Name },
+			Columns: []output.Column[api.VolumeView]{
+				{Name: "Name", Header: "VOLUME NAME", Value: func(v api.VolumeView) string { return v.Name }, Shrink: true},
+				{Name: "Nodes", Header: "NODES", Value: volumeNodes, Shrink: true},
+				{Name: "Size", Header: "SIZE", Value: volumeSize},
+				{Name: "UsedBy", Header: "USED BY", Value: func(v api.VolumeView) string { return strings.Join(v.UsedBy, ",") }, Shrink: true},
+				{Name: "Created", Header: "CREATED", Value: func(v api.VolumeView) string { return output.Ago(now, volumeCreated(v)) }},
+				{Name: "Declared", Value: func(v api.VolumeView) string { return strconv.FormatBool(v.ID != "") }},
+				{Name: "Labels", Value: func(v api.VolumeView) string { return labels(v.Spec.Labels) }},
+				{Name: "ID", Value: func(v api.VolumeView) string { return v.ID }},
 			},
 		},
-		filters: filters[api.Volume]{
-			"name":  func(v api.Volume, t string) bool { return strings.Contains(v.Name, t) },
-			"label": func(v api.Volume, t string) bool { return hasLabel(v.Spec.Labels, t) },
+		filters: filters[api.VolumeView]{
+			"name":     func(v api.VolumeView, t string) bool { return strings.Contains(v.Name, t) },
+			"label":    func(v api.VolumeView, t string) bool { return hasLabel(v.Spec.Labels, t) },
+			"used":     func(v api.VolumeView, t string) bool { return strconv.FormatBool(volumeUsed(v)) == t },
+			"declared": func(v api.VolumeView, t string) bool { return strconv.FormatBool(v.ID != "") == t },
 		},
 	}
+}
+
+func volumeNodes(v api.VolumeView) string {
+	var names []string
+	for _, at := range v.Nodes {
+		name := at.NodeName
+		if at.Message != "" {
+			name += " (away)"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ",")
+}
+
+// volumeSize is the sum of what is known: data on several nodes is several data.
+func volumeSize(v api.VolumeView) string {
+	var sum int64
+	known := false
+	for _, at := range v.Nodes {
+		if at.Size >= 0 {
+			sum, known = sum+at.Size, true
+		}
+	}
+	if !known {
+		return ""
+	}
+	return output.Size(sum)
+}
+
+// volumeCreated is when a volume was declared or, if it never was, first made.
+func volumeCreated(v api.VolumeView) time.Time {
+	first := v.Created
+	for _, at := range v.Nodes {
+		if first.IsZero() || v.ID == "" && !at.Created.IsZero() && at.Created.Before(first) {
+			first = at.Created
+		}
+	}
+	return first
+}
+
+func volumeUsed(v api.VolumeView) bool {
+	return len(v.UsedBy) > 0 || slices.ContainsFunc(v.Nodes, func(at api.NodeVolume) bool { return at.InUse })
+}
+
+func (p *program) volumeRm() *cli.Command {
+	return remover(p, "orc volume", "volume", []cli.Flag{
+		nodeFlag("remove the data"),
+		&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "also when a node that has it is away and keeps its data"},
+	}, func(c *cli.Context, cl *client.Client, ref string) error {
+		removed, err := cl.RemoveVolume(c.Context, ref, c.String("node"), c.Bool("force"))
+		p.untouched(removed)
+		return err
+	})
 }
 
 func (p *program) volumeCreate() *cli.Command {

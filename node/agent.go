@@ -37,7 +37,7 @@ func (n *process) serveAgent(ctx context.Context) error {
 	if err := os.MkdirAll(n.dir.file("agent"), 0o700); err != nil {
 		return fmt.Errorf("make the agent's directory: %w", err)
 	}
-	worker, err := agent.New(agent.Config{Dir: n.dir.file("agent"), Runtime: rt}, n.log.Named("agent"))
+	worker, err := agent.New(agent.Config{Dir: n.dir.file("agent"), Runtime: rt, DiskFull: n.config.DiskFull}, n.log.Named("agent"))
 	if err != nil {
 		return err
 	}

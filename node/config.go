@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/orc-project/orc/agent/housekeeping"
 	"github.com/orc-project/orc/api"
 )
 
@@ -23,6 +24,8 @@ const (
 	DefaultDataDir = "/var/lib/orc"
 	DefaultListen  = "0.0.0.0:6720"
 	DefaultPort    = "6720"
+	// DefaultDiskFull is in per cent.
+	DefaultDiskFull = housekeeping.DefaultFull
 )
 
 // Config is everything that can be set of a node's process. Each setting has the
@@ -43,6 +46,11 @@ type Config struct {
 	LogLevel string // debug, info, warn or error
 	// NoAgent lets a manager run no containers.
 	NoAgent bool
+	// Generic is what the node has of the operator's own resources, by name.
+	Generic map[string]int64
+	// DiskFull is how full the disk may be, in per cent, until images that no task
+	// needs are removed; 0 means never.
+	DiskFull int
 	// Containerd is the socket of an existing containerd; empty means the bundled
 	// one.
 	Containerd string
@@ -80,6 +88,14 @@ func (c *Config) Validate() error {
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
 		return api.Invalidf("--log-level %q: want debug, info, warn or error", c.LogLevel)
+	}
+	if c.DiskFull < 0 || c.DiskFull > 99 {
+		return api.Invalidf("--disk-full %d: want a percentage from 1 to 99, or 0 for never", c.DiskFull)
+	}
+	for name, amount := range c.Generic {
+		if name == "" || amount < 0 {
+			return api.Invalidf("--generic-resource %s=%d: want a name and how many of it the node has", name, amount)
+		}
 	}
 	if c.Out == nil {
 		c.Out = io.Discard

@@ -25,6 +25,7 @@ func (n *process) describe(rt runtime.Runtime, engine map[string]string) api.Nod
 		n.log.Warn("not everything of this host can be read", zap.Error(err))
 	}
 	info.Version, info.Engine = version.Version, engine
+	info.Capacity.Generic = n.config.Generic
 	if address, err := netip.ParseAddr(hostOf(n.config.Advertise)); err == nil {
 		info.Address = address
 	}

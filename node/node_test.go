@@ -244,6 +244,8 @@ func TestConfigurations(t *testing.T) {
 		"a data path port":       {Config{Role: api.RoleManager, Bootstrap: true, DataPort: 53}, "--data-path-port"},
 		"pools of a joiner":      {Config{Role: api.RoleManager, Join: []string{"x"}, AddressPools: []string{"10.0.0.0/8"}}, "has its own already"},
 		"a log level":            {Config{Role: api.RoleWorker, LogLevel: "loud"}, "--log-level"},
+		"a disk too full":        {Config{Role: api.RoleWorker, DiskFull: 100}, "--disk-full"},
+		"a negative resource":    {Config{Role: api.RoleWorker, Generic: map[string]int64{"gpu": -1}}, "--generic-resource gpu"},
 		"a label":                {Config{Role: api.RoleWorker, Labels: map[string]string{"": "x"}}, "--label"},
 	} {
 		err := c.config.Validate()

@@ -86,9 +86,21 @@ type Images interface {
 
 // Volumes is what a runtime offers on named local volumes.
 type Volumes interface {
+	// ListVolumes returns the volumes in the order of their names.
 	ListVolumes(ctx context.Context) ([]Volume, error)
+	// VolumeSize measures a volume's data, in bytes on disk. It reads every
+	// directory of it and takes as long as that does. What a volume's options mount
+	// is elsewhere and not counted.
+	VolumeSize(ctx context.Context, name string) (int64, error)
 	// RemoveVolume deletes the data; a volume in use is an error.
 	RemoveVolume(ctx context.Context, name string) error
+}
+
+// Layers is what a runtime offers on the disk that containers take.
+type Layers interface {
+	// ContainerSize measures what a container wrote to its own layer, in bytes. A
+	// missing container is ErrNotFound.
+	ContainerSize(ctx context.Context, id string) (int64, error)
 }
 
 // ImageRef asks for an image.
@@ -105,6 +117,8 @@ type Image struct {
 	Size    int64 // bytes of content
 	Created time.Time
 	Config  ImageConfig
+	// Loaded says that it came by LoadImage: no registry need have it.
+	Loaded bool
 }
 
 // ImageConfig is what an image says about its containers.
@@ -248,7 +262,6 @@ type Stats struct {
 // Volume is a named volume that is present.
 type Volume struct {
 	Name    string
-	Size    int64 // bytes on disk
 	Created time.Time
 	InUse   bool
 }

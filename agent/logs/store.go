@@ -159,3 +159,25 @@ func (s *Store) segments(task string) ([]segment, error) {
 	slices.SortFunc(found, segment.compare)
 	return found, nil
 }
+
+// Sizes are the bytes that each task's logs take on disk, by the task's ID.
+func (s *Store) Sizes() (map[string]int64, error) {
+	tasks, err := os.ReadDir(s.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("measure logs: %w", err)
+	}
+	sizes := make(map[string]int64, len(tasks))
+	for _, task := range tasks {
+		segments, err := os.ReadDir(s.path(task.Name()))
+		if err != nil {
+			continue // just removed
+		}
+		sizes[task.Name()] = 0
+		for _, segment := range segments {
+			if info, err := segment.Info(); err == nil { // else just rotated away
+				sizes[task.Name()] += info.Size()
+			}
+		}
+	}
+	return sizes, nil
+}

@@ -78,6 +78,10 @@ const connectTimeout = 10 * time.Second
 // changed.
 const infoInterval = 10 * time.Second
 
+// infoPause is how soon it looks after a task changed: that may have made a volume,
+// which the node could die before telling of.
+const infoPause = time.Second
+
 // statusPause gathers statuses that change together into one message.
 const statusPause = 10 * time.Millisecond
 
@@ -239,8 +243,9 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 	go func() { received <- s.receive() }()
 	heartbeat := time.NewTicker(welcome.Heartbeat)
 	defer heartbeat.Stop()
-	look := time.NewTicker(infoInterval)
+	look := time.NewTimer(infoInterval)
 	defer look.Stop()
+	soon := false
 	for {
 		var up wire.Up
 		var statuses []api.TaskStatus
@@ -251,6 +256,8 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 			return s.leave(received)
 		case <-heartbeat.C:
 		case <-look.C:
+			soon = false
+			look.Reset(infoInterval)
 			now := s.config.Info()
 			if api.EqualSpec(now, info) {
 				continue
@@ -261,6 +268,10 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 				continue // received tells why
 			}
 			statuses = s.config.Node.Take()
+			if !soon {
+				soon = true
+				look.Reset(infoPause)
+			}
 		}
 		if err := s.tell(up, statuses); err != nil {
 			s.cancel(err)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,9 +159,14 @@ func (m *manager) tls() *tls.Config {
 // start runs a client of the manager until the test ends or stop is called.
 func start(t *testing.T, m *manager, n Node, addresses ...string) (stop func()) {
 	t.Helper()
+	return startAs(t, m, n, func() api.NodeInfo { return api.NodeInfo{Hostname: "host"} }, addresses...)
+}
+
+// startAs is start for a node that tells this of itself.
+func startAs(t *testing.T, m *manager, n Node, info func() api.NodeInfo, addresses ...string) (stop func()) {
+	t.Helper()
 	client := New(Config{
-		Node: n, Managers: append(addresses, m.address()), File: filepath.Join(t.TempDir(), "managers"),
-		TLS: m.tls, Info: func() api.NodeInfo { return api.NodeInfo{Hostname: "host"} },
+		Node: n, Managers: append(addresses, m.address()), File: filepath.Join(t.TempDir(), "managers"), TLS: m.tls, Info: info,
 	}, zap.NewNop())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -223,6 +229,25 @@ func TestASessionCarriesAssignmentsDownAndStatusesUp(t *testing.T) {
 	go stop()
 	until(t, c, func(up wire.Up) bool { return up.Leaving })
 	next(t, n.lost)
+}
+
+func TestWhatATaskMadeIsToldOfSoonAfterItsStatus(t *testing.T) {
+	m, n := newManager(t), newNode()
+	var made atomic.Bool
+	startAs(t, m, n, func() api.NodeInfo {
+		if made.Load() {
+			return api.NodeInfo{Volumes: []string{"data"}}
+		}
+		return api.NodeInfo{}
+	})
+	c := next(t, m.sessions)
+	c.down(welcome(time.Minute))
+	until(t, c, func(up wire.Up) bool { return up.Applied != 0 })
+	began := time.Now()
+	made.Store(true)
+	n.put(api.TaskStatus{Node: "one"})
+	require.Equal(t, []string{"data"}, until(t, c, func(up wire.Up) bool { return up.Info != nil }).Info.Volumes)
+	require.Less(t, time.Since(began), infoInterval-infoPause)
 }
 
 func TestHeartbeatsGoUp(t *testing.T) {

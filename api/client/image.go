@@ -10,9 +10,10 @@ import (
 	"github.com/orc-project/orc/api"
 )
 
-// Images lists the images that were loaded into the cluster, by name.
-func (c *Client) Images(ctx context.Context) ([]api.Image, error) {
-	return get[[]api.Image](ctx, c, path("images"), nil)
+// Images lists the images that were loaded or that nodes have, by name; node,
+// unless it is empty, limits that to one.
+func (c *Client) Images(ctx context.Context, node string) (api.Listing[api.ImageView], error) {
+	return get[api.Listing[api.ImageView]](ctx, c, path("images"), values("node", node))
 }
 
 // LoadImages sends an archive (of Docker or OCI) of size bytes, 0 when not known,
@@ -25,8 +26,8 @@ func (c *Client) LoadImages(ctx context.Context, archive io.Reader, size int64) 
 	return stream[api.LoadProgress](ctx, c, http.MethodPost, path("images"), query, archive)
 }
 
-// RemoveImage forgets a loaded image's name. Nodes keep its content while tasks
-// use it.
-func (c *Client) RemoveImage(ctx context.Context, ref string) error {
-	return call(ctx, c, http.MethodDelete, path("images", ref), nil, nil)
+// RemoveImage removes an image from every node where no task needs it, and forgets
+// that it was loaded. One that a service uses goes only with force.
+func (c *Client) RemoveImage(ctx context.Context, ref string, force bool) ([]api.NodePruned, error) {
+	return exchange[[]api.NodePruned](ctx, c, http.MethodDelete, path("images", ref), forced(force), nil)
 }

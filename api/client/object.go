@@ -27,14 +27,15 @@ func (c *Client) RemoveNetwork(ctx context.Context, ref string) error {
 	return call(ctx, c, http.MethodDelete, path("networks", ref), nil, nil)
 }
 
-// Volumes lists the declared volumes by name.
-func (c *Client) Volumes(ctx context.Context) ([]api.Volume, error) {
-	return get[[]api.Volume](ctx, c, path("volumes"), nil)
+// Volumes lists the volumes that are declared or that nodes have, by name; node,
+// unless it is empty, limits that to one.
+func (c *Client) Volumes(ctx context.Context, node string) (api.Listing[api.VolumeView], error) {
+	return get[api.Listing[api.VolumeView]](ctx, c, path("volumes"), values("node", node))
 }
 
 // Volume returns one volume.
-func (c *Client) Volume(ctx context.Context, ref string) (api.Volume, error) {
-	return get[api.Volume](ctx, c, path("volumes", ref), nil)
+func (c *Client) Volume(ctx context.Context, ref string) (api.VolumeView, error) {
+	return get[api.VolumeView](ctx, c, path("volumes", ref), nil)
 }
 
 // CreateVolume declares a volume; spec.Name is its name.
@@ -42,10 +43,14 @@ func (c *Client) CreateVolume(ctx context.Context, spec api.VolumeSpec) (api.Vol
 	return exchange[api.Volume](ctx, c, http.MethodPost, path("volumes"), nil, spec)
 }
 
-// RemoveVolume forgets a declared volume that no service uses. Its data stays on
-// the nodes.
-func (c *Client) RemoveVolume(ctx context.Context, ref string) error {
-	return call(ctx, c, http.MethodDelete, path("volumes", ref), nil, nil)
+// RemoveVolume removes a volume that no service uses with its data on every node,
+// or only the data on one node. force does so although a node that has it is away.
+func (c *Client) RemoveVolume(ctx context.Context, ref, node string, force bool) ([]api.NodePruned, error) {
+	query := values("node", node)
+	if force {
+		query.Set("force", "1")
+	}
+	return exchange[[]api.NodePruned](ctx, c, http.MethodDelete, path("volumes", ref), query, nil)
 }
 
 // Secrets lists secrets by name, without their content.

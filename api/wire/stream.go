@@ -65,6 +65,10 @@ type LoadedImage struct {
 	Size    int64           `cbor:"3,keyasint" json:"size"`
 	Created time.Time       `cbor:"4,keyasint" json:"created"`
 	Config  api.ImageConfig `cbor:"5,keyasint" json:"config"`
+	// Loaded says that it came by `orc image load`: no registry need have it.
+	Loaded bool `cbor:"6,keyasint,omitempty" json:"loaded,omitempty"`
+	// InUse says that a container, or a task that is to have one, needs it.
+	InUse bool `cbor:"7,keyasint,omitempty" json:"inUse,omitempty"`
 }
 
 // DoRequest asks for one thing and one answer: a Data frame with CBOR, or Error.
@@ -76,4 +80,8 @@ type DoRequest struct {
 	// answer is empty.
 	Kill  string `cbor:"2,keyasint,omitempty"`
 	Force bool   `cbor:"3,keyasint,omitempty"`
+	// Volumes asks for []Volume, Usage for a DiskUsage, Prune for a Pruned.
+	Volumes bool          `cbor:"4,keyasint,omitempty"`
+	Usage   bool          `cbor:"5,keyasint,omitempty"`
+	Prune   *PruneRequest `cbor:"6,keyasint,omitempty"`
 }

@@ -222,12 +222,15 @@ func (r *Runtime) unpack(ctx context.Context, record images.Image) error {
 	return client.NewImageWithPlatform(r.client, record, platforms.Default()).Unpack(ctx, r.snapshotterName)
 }
 
+// loadedLabel marks the names that came by LoadImage.
+const loadedLabel = "orc/loaded"
+
 // record points a name at content.
-func (r *Runtime) record(ctx context.Context, name string, target ocispec.Descriptor) error {
+func (r *Runtime) record(ctx context.Context, image images.Image) error {
 	service := r.client.ImageService()
-	_, err := service.Create(ctx, images.Image{Name: name, Target: target})
+	_, err := service.Create(ctx, image)
 	if errdefs.IsAlreadyExists(err) {
-		_, err = service.Update(ctx, images.Image{Name: name, Target: target}, "target")
+		_, err = service.Update(ctx, image, "target", "labels")
 	}
 	return err
 }
@@ -257,7 +260,9 @@ func (r *Runtime) ListImages(ctx context.Context) ([]runtime.Image, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, info.image(record.Name))
+		image := info.image(record.Name)
+		image.Loaded = record.Labels[loadedLabel] != ""
+		list = append(list, image)
 	}
 	slices.SortFunc(list, func(a, b runtime.Image) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil

@@ -111,11 +111,14 @@ func (r *Runtime) adopt(ctx context.Context, image images.Image) (runtime.Image,
 	}
 	defer r.locks.lock("images")()
 	for _, name := range []string{pinned, image.Name} {
-		if err := r.record(ctx, name, image.Target); err != nil {
+		record := images.Image{Name: name, Target: image.Target, Labels: map[string]string{loadedLabel: "yes"}}
+		if err := r.record(ctx, record); err != nil {
 			return runtime.Image{}, explain("load image "+image.Name, err)
 		}
 	}
-	return info.image(image.Name), nil
+	loaded := info.image(image.Name)
+	loaded.Loaded = true
+	return loaded, nil
 }
 
 // invalidImage is what a broken archive comes to, unless the disk is full.

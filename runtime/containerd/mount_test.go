@@ -64,6 +64,18 @@ func TestMounts(t *testing.T) {
 			api.Mount{Type: api.MountVolume, Source: "four", Target: "/x", Options: map[string]string{"type": "tmpfs", "device": "tmpfs", "o": "size=1m,mode=0711"}},
 			[]string{"stat", "/x"}, "mode=40711", 0,
 		},
+		"volume of tmpfs, filled from the image": {
+			api.Mount{Type: api.MountVolume, Source: "six", Target: "/seed", Options: map[string]string{"type": "tmpfs", "device": "tmpfs"}},
+			[]string{"read", "/seed/file"}, "from the image\n", 0,
+		},
+		"volume of tmpfs that stays empty": {
+			api.Mount{Type: api.MountVolume, Source: "seven", Target: "/seed", NoCopy: true, Options: map[string]string{"type": "tmpfs", "device": "tmpfs"}},
+			[]string{"ls", "/seed"}, "", 0,
+		},
+		"volume of a directory that has something": {
+			api.Mount{Type: api.MountVolume, Source: "eight", Target: "/seed", Options: map[string]string{"type": "none", "device": host, "o": "bind"}},
+			[]string{"read", "/seed/file"}, "on the host\n", 0,
+		},
 		"volume of a directory": {
 			api.Mount{Type: api.MountVolume, Source: "five", Target: "/x", Options: map[string]string{"type": "none", "device": host, "o": "bind"}},
 			[]string{"read", "/x/file"}, "on the host\n", 0,
@@ -85,7 +97,7 @@ func TestMounts(t *testing.T) {
 	require.Equal(t, "x", string(content))
 	list, err := n.ListVolumes(t.Context())
 	require.NoError(t, err)
-	require.Len(t, list, 5)
+	require.Len(t, list, 8)
 	for _, volume := range list {
 		require.NoError(t, n.RemoveVolume(t.Context(), volume.Name))
 	}

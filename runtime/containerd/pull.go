@@ -110,7 +110,7 @@ func (r *Runtime) pull(ctx context.Context, name string, ref runtime.ImageRef, p
 	}
 	for _, each := range []string{name, pinned} {
 		if each != wanted {
-			if err := r.record(ctx, each, target); err != nil {
+			if err := r.record(ctx, images.Image{Name: each, Target: target}); err != nil {
 				return runtime.Image{}, explain("pull "+name, err)
 			}
 		}

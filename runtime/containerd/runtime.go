@@ -38,8 +38,8 @@ type Config struct {
 	Init string
 }
 
-// Runtime implements runtime.Runtime, runtime.Images and runtime.Volumes. Make it
-// with New; it is safe to use at once from many goroutines.
+// Runtime implements runtime.Runtime, runtime.Images, runtime.Volumes and
+// runtime.Layers. Make it with New; it is safe to use at once from many goroutines.
 type Runtime struct {
 	config Config
 	layout layout
@@ -62,6 +62,7 @@ var (
 	_ runtime.Runtime = (*Runtime)(nil)
 	_ runtime.Images  = (*Runtime)(nil)
 	_ runtime.Volumes = (*Runtime)(nil)
+	_ runtime.Layers  = (*Runtime)(nil)
 )
 
 // New returns a runtime on a containerd. It does not wait for it to answer.

@@ -102,8 +102,14 @@ func (r *Runtime) ensureVolume(ctx context.Context, id string, i int, m api.Moun
 			return "", fmt.Errorf("make volume %s: %w", orElse(m.Source, m.Target), err)
 		}
 	}
-	if err := mountVolume(filepath.Dir(data)); err != nil {
+	mounted, err := mountVolume(filepath.Dir(data))
+	if err != nil {
 		return "", fmt.Errorf("mount volume %s: %w", m.Source, err)
+	}
+	if mounted && !m.NoCopy {
+		if err := r.fillEmpty(ctx, data, m.Target, info); err != nil {
+			return "", fmt.Errorf("fill volume %s from the image (volume-nocopy leaves it empty): %w", m.Source, err)
+		}
 	}
 	if m.Subpath == "" {
 		return data, nil
@@ -153,6 +159,16 @@ func (r *Runtime) makeVolume(ctx context.Context, data string, m api.Mount, info
 	return os.Rename(temporary, dir)
 }
 
+// fillEmpty fills what was just mounted, unless it has anything: another node may
+// have filled it before.
+func (r *Runtime) fillEmpty(ctx context.Context, data, target string, info *imageInfo) error {
+	entries, err := os.ReadDir(data)
+	if err != nil || len(entries) > 0 {
+		return err
+	}
+	return r.fill(ctx, data, target, info)
+}
+
 // fill copies what an image has at a path: files, owners, modes.
 func (r *Runtime) fill(ctx context.Context, to, target string, info *imageInfo) error {
 	return r.inImage(ctx, info, func(root string) error {
@@ -171,28 +187,29 @@ func (r *Runtime) fill(ctx context.Context, to, target string, info *imageInfo) 
 	})
 }
 
-// mountVolume mounts what a volume's options say, unless that is done.
-func mountVolume(dir string) error {
+// mountVolume mounts what a volume's options say, unless that is done, and tells
+// whether it did.
+func mountVolume(dir string) (bool, error) {
 	text, err := os.ReadFile(filepath.Join(dir, volumeOptions))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	var options map[string]string
 	if err := json.Unmarshal(text, &options); err != nil {
-		return err
+		return false, err
 	}
 	data := filepath.Join(dir, volumeData)
 	if mounted, err := mountinfo.Mounted(data); mounted || err != nil {
-		return err
+		return false, err
 	}
 	m, err := parseVolumeOptions(options, net.LookupHost)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return m.Mount(data)
+	return true, m.Mount(data)
 }
 
 // parseVolumeOptions reads Docker's options of a local volume: type, o, device.

@@ -31,15 +31,24 @@ func (r *Runtime) ListVolumes(ctx context.Context) ([]runtime.Volume, error) {
 		if err != nil || !volumeName.MatchString(entry.Name()) {
 			continue // just removed, or being made
 		}
-		size, err := diskUsage(ctx, filepath.Join(r.layout.volumes(), entry.Name()))
-		if err != nil {
-			return nil, err
-		}
 		list = append(list, runtime.Volume{
-			Name: entry.Name(), Size: size, Created: info.ModTime(), InUse: used[entry.Name()] || r.uses.held(entry.Name()),
+			Name: entry.Name(), Created: info.ModTime(), InUse: used[entry.Name()] || r.uses.held(entry.Name()),
 		})
 	}
 	return list, nil
+}
+
+// VolumeSize implements runtime.Volumes.
+func (r *Runtime) VolumeSize(ctx context.Context, name string) (int64, error) {
+	dir := filepath.Join(r.layout.volumes(), name)
+	if !volumeName.MatchString(name) || !exists(dir) {
+		return 0, noVolume(name)
+	}
+	return diskUsage(ctx, dir)
+}
+
+func noVolume(name string) error {
+	return api.NotFoundf("volume %s: no such volume on this node", name)
 }
 
 // RemoveVolume implements runtime.Volumes. What a volume's options mount is
@@ -47,7 +56,7 @@ func (r *Runtime) ListVolumes(ctx context.Context) ([]runtime.Volume, error) {
 func (r *Runtime) RemoveVolume(ctx context.Context, name string) error {
 	dir := filepath.Join(r.layout.volumes(), name)
 	if !volumeName.MatchString(name) || !exists(dir) {
-		return api.NotFoundf("volume %s: no such volume on this node", name)
+		return noVolume(name)
 	}
 	defer r.locks.lock("volume " + filepath.Join(dir, volumeData))()
 	used, err := r.usedVolumes(ctx)

@@ -170,6 +170,16 @@ func (r *Runtime) Inspect(ctx context.Context, id string) (runtime.Container, er
 	return c.Container, nil
 }
 
+// ContainerSize implements runtime.Layers: a fake container writes nothing.
+func (r *Runtime) ContainerSize(ctx context.Context, id string) (int64, error) {
+	if err := r.enter(ctx, "ContainerSize"); err != nil {
+		return 0, err
+	}
+	defer r.mu.Unlock()
+	_, err := r.find(id)
+	return 0, err
+}
+
 // Stats implements runtime.Runtime.
 func (r *Runtime) Stats(ctx context.Context, id string) (runtime.Stats, error) {
 	if err := r.enter(ctx, "Stats"); err != nil {

@@ -16,8 +16,9 @@ import (
 	"github.com/orc-project/orc/runtime"
 )
 
-// Runtime implements runtime.Runtime, runtime.Images and runtime.Volumes. Any
-// image can be pulled unless the script says otherwise. Make it with New.
+// Runtime implements runtime.Runtime, runtime.Images, runtime.Volumes and
+// runtime.Layers. Any image can be pulled unless the script says otherwise. Make it
+// with New.
 type Runtime struct {
 	mu         sync.Mutex
 	containers map[string]*container
@@ -36,6 +37,7 @@ var (
 	_ runtime.Runtime = (*Runtime)(nil)
 	_ runtime.Images  = (*Runtime)(nil)
 	_ runtime.Volumes = (*Runtime)(nil)
+	_ runtime.Layers  = (*Runtime)(nil)
 )
 
 // Script is what an image and its containers do. The zero value pulls at once

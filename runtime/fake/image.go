@@ -153,7 +153,7 @@ func decode(archive io.Reader) ([]runtime.Image, error) {
 			return nil, err
 		}
 		images = append(images, runtime.Image{
-			Name: name, Digest: digest.String(), Size: int64(len(data)), Created: time.Now(),
+			Name: name, Digest: digest.String(), Size: int64(len(data)), Created: time.Now(), Loaded: true,
 			Config: runtime.ImageConfig{
 				Platform:   api.Platform{OS: file.OS, Arch: file.Architecture},
 				Entrypoint: file.Config.Entrypoint, Cmd: file.Config.Cmd, Env: file.Config.Env,

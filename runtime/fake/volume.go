@@ -23,6 +23,18 @@ func (r *Runtime) ListVolumes(ctx context.Context) ([]runtime.Volume, error) {
 	return list, nil
 }
 
+// VolumeSize implements runtime.Volumes: a fake volume is empty.
+func (r *Runtime) VolumeSize(ctx context.Context, name string) (int64, error) {
+	if err := r.enter(ctx, "VolumeSize"); err != nil {
+		return 0, err
+	}
+	defer r.mu.Unlock()
+	if _, found := r.volumes[name]; !found {
+		return 0, api.NotFoundf("volume %s: no such volume on this node", name)
+	}
+	return 0, nil
+}
+
 // RemoveVolume implements runtime.Volumes.
 func (r *Runtime) RemoveVolume(ctx context.Context, name string) error {
 	if err := r.enter(ctx, "RemoveVolume"); err != nil {

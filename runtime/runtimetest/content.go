@@ -21,6 +21,7 @@ func (s *suite) testImage(t *testing.T) {
 		}
 	}
 	require.NotNil(t, found)
+	require.True(t, found.Loaded, "the suite loaded it")
 	require.Equal(t, s.digest, found.Digest)
 	require.Positive(t, found.Size)
 	require.Equal(t, []string{Program}, found.Config.Entrypoint)
@@ -74,8 +75,17 @@ func (s *suite) testVolumes(t *testing.T) {
 	require.True(t, found)
 	require.True(t, volume.InUse)
 	require.Error(t, s.Runtime.RemoveVolume(ctx, name))
+	size, err := s.Runtime.VolumeSize(ctx, name)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, size, int64(0))
+
+	size, err = s.Runtime.ContainerSize(ctx, spec.ID)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, size, int64(0))
 
 	require.NoError(t, s.Runtime.Remove(ctx, spec.ID))
+	_, err = s.Runtime.ContainerSize(ctx, spec.ID)
+	require.ErrorIs(t, err, runtime.ErrNotFound)
 	volume, found = s.volume(t, name)
 	require.True(t, found, "a named volume stays")
 	require.False(t, volume.InUse)
@@ -83,6 +93,8 @@ func (s *suite) testVolumes(t *testing.T) {
 	_, found = s.volume(t, name)
 	require.False(t, found)
 	require.Equal(t, api.CodeNotFound, api.CodeOf(s.Runtime.RemoveVolume(ctx, name)))
+	_, err = s.Runtime.VolumeSize(ctx, name)
+	require.Equal(t, api.CodeNotFound, api.CodeOf(err))
 }
 
 func (s *suite) volume(t *testing.T, name string) (runtime.Volume, bool) {

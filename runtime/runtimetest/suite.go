@@ -19,6 +19,7 @@ type Full interface {
 	runtime.Runtime
 	runtime.Images
 	runtime.Volumes
+	runtime.Layers
 }
 
 // Harness is what the suite runs on.

@@ -346,3 +346,25 @@ func TestOldContentIsDroppedWhenNothingRefersToIt(t *testing.T) {
 	update("4")
 	require.Nil(t, store.Get[api.Secret](s.Snapshot(), api.RevisionID(secret.ID, 2)), "nothing refers to it any more")
 }
+
+func TestAMountHasTheOptionsThatItsVolumeWasDeclaredWith(t *testing.T) {
+	s := newStore(t)
+	options := map[string]string{"type": "nfs", "device": ":/srv", "o": "addr=10.0.0.9"}
+	_, _, err := Commit(t.Context(), s, func(d *Draft) error {
+		_, err := d.CreateVolume(api.VolumeSpec{Name: "shared", Options: options})
+		return err
+	})
+	require.NoError(t, err)
+	mounting := spec("web")
+	mounting.Container.Mounts = []api.Mount{
+		{Type: api.MountVolume, Source: "shared", Target: "/a"},
+		{Type: api.MountVolume, Source: "local", Target: "/b"},
+		{Type: api.MountVolume, Source: "shared", Target: "/c", Options: map[string]string{"type": "tmpfs"}},
+	}
+	service := create(t, s, mounting)
+	mounts := CurrentSpec(s.Snapshot(), service).Container.Mounts
+	require.Equal(t, options, mounts[0].Options)
+	require.Empty(t, mounts[1].Options)
+	require.Equal(t, "tmpfs", mounts[2].Options["type"], "what the mount says itself counts")
+	require.Empty(t, mounting.Container.Mounts[0].Options, "the user's spec is the user's")
+}

@@ -89,6 +89,42 @@ func (d *Draft) RemoveVolume(volume *api.Volume, reason string) error {
 	return nil
 }
 
+// VolumeUsers are the names of the services that mount each volume, sorted.
+func VolumeUsers(snapshot *store.Snapshot) map[string][]string {
+	return usersOf(snapshot, func(spec *api.ServiceSpec) (volumes []string) {
+		for _, mount := range spec.Container.Mounts {
+			if mount.Type == api.MountVolume && mount.Source != "" {
+				volumes = append(volumes, mount.Source)
+			}
+		}
+		return volumes
+	})
+}
+
+// ImageUsers are the names of the services that run each image, by digest, sorted.
+func ImageUsers(snapshot *store.Snapshot) map[string][]string {
+	return usersOf(snapshot, func(spec *api.ServiceSpec) []string { return []string{spec.Container.Digest} })
+}
+
+func usersOf(snapshot *store.Snapshot, uses func(*api.ServiceSpec) []string) map[string][]string {
+	users := make(map[string][]string)
+	for service := range store.All[api.Service](snapshot) {
+		spec := CurrentSpec(snapshot, service)
+		if spec == nil {
+			continue
+		}
+		for _, used := range uses(spec) {
+			if !slices.Contains(users[used], service.Name) {
+				users[used] = append(users[used], service.Name)
+			}
+		}
+	}
+	for _, names := range users {
+		slices.Sort(names)
+	}
+	return users
+}
+
 // RemoveFile drafts the end of a secret or config, which no service may use.
 func (d *Draft) RemoveFile(object api.Object, reason string) error {
 	f := fileOf(object)

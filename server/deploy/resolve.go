@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/orc-project/orc/api"
@@ -27,8 +28,44 @@ func (d *Draft) resolve(spec *api.ServiceSpec) error {
 	if spec.Container.Secrets, err = d.resolveFiles(spec.Name, api.KindSecret, spec.Container.Secrets); err != nil {
 		return err
 	}
-	spec.Container.Configs, err = d.resolveFiles(spec.Name, api.KindConfig, spec.Container.Configs)
-	return err
+	if spec.Container.Configs, err = d.resolveFiles(spec.Name, api.KindConfig, spec.Container.Configs); err != nil {
+		return err
+	}
+	d.resolveVolumes(spec)
+	return nil
+}
+
+// resolveVolumes gives mounts the options that their volumes were declared with:
+// nodes know no declarations.
+func (d *Draft) resolveVolumes(spec *api.ServiceSpec) {
+	spec.Container.Mounts = slices.Clone(spec.Container.Mounts)
+	for i := range spec.Container.Mounts {
+		mount := &spec.Container.Mounts[i]
+		if mount.Type != api.MountVolume || len(mount.Options) > 0 {
+			continue
+		}
+		if volume := d.volume(mount.Source); volume != nil && len(volume.Spec.Options) > 0 {
+			d.require(volume)
+			mount.Options = maps.Clone(volume.Spec.Options)
+		}
+	}
+}
+
+// volume finds a declared volume by name as this draft leaves it.
+func (d *Draft) volume(name string) *api.Volume {
+	for _, key := range d.order {
+		if volume, ok := d.puts[key].after.(*api.Volume); ok && volume.Name == name {
+			return volume
+		}
+	}
+	volume := store.First[api.Volume](d.snapshot, store.ByName, name)
+	if volume == nil {
+		return nil
+	}
+	if _, here := drafted[*api.Volume](d, volume.ID); here {
+		return nil // removed
+	}
+	return volume
 }
 
 func (d *Draft) resolveFiles(service string, kind api.Kind, references []api.FileReference) ([]api.FileReference, error) {

@@ -24,7 +24,11 @@ type library struct {
 	got map[string][]byte
 }
 
-func (l *library) serve(node string, _ wire.Open, stream net.Conn) {
+func (l *library) serve(node string, open wire.Open, stream net.Conn) {
+	if open.Load == nil {
+		(&disks{asked: make(map[string]*wire.PruneRequest)}).serve(node, open, stream)
+		return
+	}
 	var archive bytes.Buffer
 	for {
 		channel, payload, err := wire.ReadFrame(stream)
@@ -60,10 +64,13 @@ func TestAnImageIsLoadedOntoEveryNodeAndNeedsNoRegistryThen(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "sha256:c10c", answer.Service.Spec.Container.Digest)
 	require.Contains(t, answer.Service.Name, "clock-", "a name was made of the image's")
-	images, err := m.client.Images(m.ctx)
+	images, err := m.client.Images(m.ctx, "")
 	require.NoError(t, err)
-	require.Len(t, images, 1)
-	require.NoError(t, m.client.RemoveImage(m.ctx, "clock:1.0"))
+	require.Len(t, images.Items, 1)
+	_, err = m.client.RemoveImage(m.ctx, "clock:1.0", false)
+	requireCode(t, api.CodeConflict, err, "in use by clock-")
+	_, err = m.client.RemoveImage(m.ctx, "clock:1.0", true)
+	require.NoError(t, err)
 }
 
 func TestANodeThatCannotLoadDoesNotHinderTheOthers(t *testing.T) {
@@ -126,9 +133,9 @@ func TestAnArchiveThatIsCutShortReachesNoNode(t *testing.T) {
 	require.Contains(t, answer.Body.String(), "the archive is cut short: the disk is broken")
 	m.nodes.wait()
 	require.Empty(t, l.got)
-	images, err := m.client.Images(m.ctx)
+	images, err := m.client.Images(m.ctx, "")
 	require.NoError(t, err)
-	require.Empty(t, images)
+	require.Empty(t, images.Items)
 }
 
 func TestLoadingNeedsANodeThatIsReady(t *testing.T) {

@@ -19,17 +19,6 @@ var networkRoutes = []Route{
 	})},
 }
 
-var volumeRoutes = []Route{
-	{Method: "GET", Path: "/v1/volumes", Access: Users, Does: "the declared volumes", handler: listing[api.Volume](nil)},
-	{Method: "POST", Path: "/v1/volumes", Access: Users, Does: "declare a volume", handler: creating(func(d *deploy.Draft, spec api.VolumeSpec) (api.Object, error) {
-		return d.CreateVolume(spec)
-	})},
-	{Method: "GET", Path: "/v1/volumes/{ref}", Access: Users, Does: "one declared volume", handler: getting[api.Volume]("volume", nil)},
-	{Method: "DELETE", Path: "/v1/volumes/{ref}", Access: Users, Does: "forget a declared volume that no service uses; the data stays", handler: removing("volume", func(d *deploy.Draft, volume *api.Volume) error {
-		return d.RemoveVolume(volume, asAsked)
-	})},
-}
-
 const asAsked = "as asked"
 
 type handler = func(*API, http.ResponseWriter, *http.Request) error

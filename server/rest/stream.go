@@ -34,6 +34,11 @@ func (a *API) open(ctx context.Context, node string, open wire.Open) (io.ReadWri
 func (a *API) ask(ctx context.Context, node string, request wire.DoRequest) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	return a.askFor(ctx, node, request)
+}
+
+// askFor is ask for as long as ctx allows.
+func (a *API) askFor(ctx context.Context, node string, request wire.DoRequest) ([]byte, error) {
 	stream, release, err := a.open(ctx, node, wire.Open{Do: &request})
 	if err != nil {
 		return nil, err

@@ -61,6 +61,7 @@ func TestTasksAndContainersAreFoundByNameAndID(t *testing.T) {
 
 func TestNetworksVolumesAndConfigsOfNoApp(t *testing.T) {
 	m := newManager(t)
+	(&disks{}).answer(m)
 	network, err := m.client.CreateNetwork(m.ctx, api.NetworkSpec{Name: "front"})
 	require.NoError(t, err)
 	_, err = m.client.CreateNetwork(m.ctx, api.NetworkSpec{Name: "front"})
@@ -84,7 +85,8 @@ func TestNetworksVolumesAndConfigsOfNoApp(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, answer.Warnings, 1)
 	requireCode(t, api.CodeConflict, m.client.RemoveNetwork(m.ctx, network.ID), "in use by web")
-	requireCode(t, api.CodeConflict, m.client.RemoveVolume(m.ctx, "data"), "in use by web")
+	_, err = m.client.RemoveVolume(m.ctx, "data", "", false)
+	requireCode(t, api.CodeConflict, err, "in use by web")
 	requireCode(t, api.CodeConflict, m.client.RemoveConfig(m.ctx, "conf"), "in use by web")
 	require.NoError(t, m.client.RemoveSecret(m.ctx, "key"))
 
@@ -99,7 +101,8 @@ func TestNetworksVolumesAndConfigsOfNoApp(t *testing.T) {
 	require.NoError(t, m.client.RemoveService(m.ctx, "web"))
 	require.NoError(t, m.client.RemoveConfig(m.ctx, "conf"))
 	require.NoError(t, m.client.RemoveNetwork(m.ctx, "front"))
-	require.NoError(t, m.client.RemoveVolume(m.ctx, "data"))
+	_, err = m.client.RemoveVolume(m.ctx, "data", "", false)
+	require.NoError(t, err)
 	_, err = m.client.CreateService(m.ctx, api.ServiceCreate{Spec: spec})
 	requireCode(t, api.CodeNotFound, err, "front", "orc network create")
 }
