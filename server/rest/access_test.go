@@ -26,6 +26,7 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 		"impostor":     {Anybody},
 	}
 	m := newManager(t)
+	(&disks{}).answer(m)
 	require.NotEmpty(t, Routes())
 	for _, route := range Routes() {
 		require.NotEmpty(t, route.Access, route.Path)
@@ -71,6 +72,7 @@ func TestWhatIsOpenToAnybodyIsThis(t *testing.T) {
 
 func TestNoAnswerHasASecret(t *testing.T) {
 	m := newManager(t)
+	(&disks{}).answer(m)
 	spec := shop()
 	web := spec.Services["web"]
 	web.Container.RegistryAuth = "cGFzc3dvcmQ6aHVudGVyMg"

@@ -45,6 +45,7 @@ func (d *disks) serve(node string, open wire.Open, stream net.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch do := open.Do; {
+	case do == nil:
 	case do.Volumes:
 		_ = send(stream, d.volumes[node])
 	case do.Images:
