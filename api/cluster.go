@@ -42,8 +42,8 @@ type Settings struct {
 	// NodeTimeout is how long a node may be silent; default 3 s, so that
 	// replacements run within 5 s.
 	NodeTimeout Duration `json:"nodeTimeout,omitempty"`
-	// AddressPools are the CIDRs that networks get their subnets from; default
-	// DefaultAddressPool.
+	// AddressPools are the CIDRs that networks get their subnets from, in this order;
+	// default DefaultAddressPool and FallbackAddressPool.
 	AddressPools []string `json:"addressPools,omitempty"`
 	// SubnetBits is the prefix length of the subnets that networks get; default
 	// DefaultSubnetBits.
@@ -68,7 +68,8 @@ const (
 	MinSnapshotInterval     = time.Minute
 	DefaultSnapshotKeep     = 5
 	DefaultAddressPool      = "10.0.0.0/8"
-	DefaultSubnetBits       = 20 // 4,096 networks of 4,094 addresses in the default pool
+	FallbackAddressPool     = "172.16.0.0/12" // for hosts that reach all of the first by a route of their own
+	DefaultSubnetBits       = 20              // 4,096 networks of 4,094 addresses in the default pool
 	DefaultDataPort         = 4789
 )
 

@@ -42,7 +42,7 @@ func (s *Settings) ValidateNetworks() error {
 func (s *Settings) Pools() []netip.Prefix {
 	texts := s.AddressPools
 	if len(texts) == 0 {
-		texts = []string{DefaultAddressPool}
+		texts = []string{DefaultAddressPool, FallbackAddressPool}
 	}
 	pools := make([]netip.Prefix, 0, len(texts))
 	for _, text := range texts {

@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/scheduler"
+	"github.com/orc-project/orc/server/network"
 	"github.com/orc-project/orc/store"
 )
 
@@ -22,7 +24,8 @@ const (
 	minWait = 10 * time.Millisecond
 )
 
-// leader carries out what the scheduler plans while this manager leads.
+// leader carries out what the scheduler plans while this manager leads, and beside
+// it what the network's keeper plans: neither waits for the other.
 //
 //	candidate ──(elected)──▶ leading: observe → plan → commit → observe …
 //	    ▲──────(fenced, database away)──────┘
@@ -70,9 +73,19 @@ func (l *leader) lead(ctx context.Context, leadership store.Leadership) error {
 		case <-ctx.Done():
 		}
 	}()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return l.follow(ctx, leadership, l.planner, false) })
+	group.Go(func() error { return l.follow(ctx, leadership, newKeeper, true) })
+	return group.Wait()
+}
+
+func newKeeper(snapshot *store.Snapshot) Planner { return network.NewKeeper(snapshot) }
+
+// follow lets one planner plan, and applies it.
+func (l *leader) follow(ctx context.Context, leadership store.Leadership, planner func(*store.Snapshot) Planner, lasting bool) error {
 	watcher := l.store.Watch()
 	defer watcher.Close()
-	pass := &pass{leader: l, leadership: leadership, watcher: watcher}
+	pass := &pass{leader: l, newPlanner: planner, lasting: lasting, leadership: leadership, watcher: watcher}
 	if err := pass.begin(ctx); err != nil {
 		return cause(ctx, err)
 	}
@@ -87,9 +100,13 @@ func (l *leader) lead(ctx context.Context, leadership store.Leadership) error {
 	}
 }
 
-// pass is the working memory of a leader.
+// pass is the working memory of a leader with one planner.
 type pass struct {
 	*leader
+	newPlanner func(*store.Snapshot) Planner
+	// lasting says that the planner goes by snapshots alone, also after a commit that
+	// failed; else it must begin anew.
+	lasting    bool
 	leadership store.Leadership
 	watcher    store.Watcher
 	planner    Planner
@@ -118,12 +135,12 @@ func (p *pass) catchUp(ctx context.Context, anew bool) error {
 			return err
 		}
 		p.snapshot = update.Snapshot
-		if p.planner != nil && !anew {
+		if p.planner != nil && (!anew || p.lasting) {
 			p.planner.Observe(update)
 		}
 	}
-	if anew || p.planner == nil {
-		p.planner = p.leader.planner(p.snapshot)
+	if anew && !p.lasting || p.planner == nil {
+		p.planner = p.newPlanner(p.snapshot)
 	}
 	return nil
 }
@@ -187,7 +204,7 @@ func (p *pass) tell(steps []scheduler.Step) {
 		if step.Action == scheduler.ForgetTask || step.Action == scheduler.ForgetSpec {
 			continue
 		}
-		p.log.Info(string(step.Action), zap.String("service", api.ShortID(step.Service)),
+		p.log.Info(string(step.Action), zap.String("about", api.ShortID(step.Service)),
 			zap.String("object", api.ShortID(subject(step))), zap.String("reason", step.Reason))
 	}
 }

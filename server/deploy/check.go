@@ -25,6 +25,9 @@ func (d *Draft) finish() error {
 // connect drafts the services' endpoints.
 func (d *Draft) connect() error {
 	wishes := d.wishes()
+	if err := d.ledger.Ready(wishes); err != nil {
+		return err
+	}
 	if err := d.ledger.Fit(wishes); err != nil {
 		return err
 	}

@@ -87,6 +87,14 @@ func (l *Ledger) block(network, node string) *api.Block {
 	return after
 }
 
+// peek is a block as the draft has it, to be read only, or nil.
+func (l *Ledger) peek(id string) *api.Block {
+	if drafted := l.blocks[id]; drafted != nil {
+		return drafted.after
+	}
+	return store.Get[api.Block](l.snapshot, id)
+}
+
 // reserve makes sure that no other draft takes subnets or ports at the same time.
 func (l *Ledger) reserve() *api.Block { return l.block(api.IngressID, "") }
 

@@ -73,8 +73,8 @@ func (w *world) services(specs ...api.ServiceSpec) error {
 	var wishes []Wish
 	for _, spec := range specs {
 		service := &api.Service{Meta: api.Meta{ID: spec.Name}, Name: spec.Name, Current: 1}
-		if before := store.Get[api.Service](w.snapshot, spec.Name); before != nil {
-			service.Current = before.Current + 1
+		for revision := range store.Find[api.Revision](w.snapshot, store.ByService, spec.Name) {
+			service.Current = max(service.Current, revision.Number+1)
 		}
 		service.Replicas = 1
 		if spec.Replicas != nil {
@@ -166,7 +166,7 @@ func TestAPoolThatIsUsedUpIsSaid(t *testing.T) {
 	require.Equal(t, "10.8.0.0/26", w.mustNetwork("last", "").Subnet.String(), "from the second pool")
 	_, err := w.network("more", "")
 	require.Equal(t, api.CodeConflict, api.CodeOf(err))
-	require.ErrorContains(t, err, "no free subnet of length /26 left (10.9.0.0/24, 10.8.0.0/26)")
+	require.ErrorContains(t, err, "address pool 10.9.0.0/24, 10.8.0.0/26 has no free subnet of length /26 left")
 }
 
 func TestARemovedNetworkKeepsItsAddressesWhileTasksHaveThem(t *testing.T) {

@@ -6,22 +6,29 @@ import (
 	"slices"
 )
 
-// space is a prefix and what is taken of it. All of it is IPv4.
+// space is what is free of a prefix. All of it is IPv4.
 type space struct {
 	whole netip.Prefix
-	taken []netip.Prefix
+	free  []netip.Prefix // the largest of which nothing is taken
 }
 
-// holes are the largest prefixes of which nothing is taken, in the order of their
-// addresses.
-func (s space) holes() []netip.Prefix {
+func newSpace(whole netip.Prefix, taken []netip.Prefix) *space {
 	var inside []netip.Prefix
-	for _, each := range s.taken {
-		if each.Overlaps(s.whole) {
+	for _, each := range taken {
+		if each.Overlaps(whole) {
 			inside = append(inside, each)
 		}
 	}
-	return holes(nil, s.whole, inside)
+	return &space{whole: whole, free: holes(nil, whole, inside)}
+}
+
+// room counts the addresses that are free and may be given.
+func (s *space) room() int {
+	n := 0
+	for _, hole := range s.free {
+		n += usable(s.whole, hole)
+	}
+	return n
 }
 
 // holes halves a prefix until a half is all taken or all free.
@@ -52,33 +59,38 @@ func halves(p netip.Prefix) [2]netip.Prefix {
 // carve takes a prefix of the given length out of the smallest hole that has room
 // for it, so that large holes stay.
 func (s *space) carve(length int) (netip.Prefix, bool) {
-	var best netip.Prefix
-	for _, hole := range s.holes() {
-		if hole.Bits() <= length && (!best.IsValid() || hole.Bits() > best.Bits()) {
-			best = hole
+	best := -1
+	for i, hole := range s.free {
+		if hole.Bits() <= length && (best < 0 || hole.Bits() > s.free[best].Bits()) {
+			best = i
 		}
 	}
-	if !best.IsValid() {
+	if best < 0 {
 		return netip.Prefix{}, false
 	}
-	found := netip.PrefixFrom(best.Addr(), length)
-	s.taken = append(s.taken, found)
+	found := s.free[best]
+	s.free = slices.Delete(s.free, best, best+1)
+	for found.Bits() < length {
+		split := halves(found)
+		found = split[0]
+		s.free = slices.Insert(s.free, best, split[1])
+	}
 	return found, true
 }
 
 // carveUpTo is carve, but takes less when there is no hole so large: the largest
-// there is, of which at least one address is usable.
+// there is. At least one of its addresses is usable.
 func (s *space) carveUpTo(length int) (netip.Prefix, bool) {
-	if found, ok := s.carve(length); ok {
-		if usable(s.whole, found) > 0 {
+	for length <= 32 {
+		found, ok := s.carve(length)
+		switch {
+		case !ok:
+			length++
+		case usable(s.whole, found) > 0:
 			return found, true
-		}
-		return s.carveUpTo(length) // the subnet's own first or last address: nobody's
+		} // else it was the subnet's own first or last address: nobody's
 	}
-	if length == 32 {
-		return netip.Prefix{}, false
-	}
-	return s.carveUpTo(length + 1)
+	return netip.Prefix{}, false
 }
 
 // usable counts the addresses of a part of a subnet that may be given. The subnet's

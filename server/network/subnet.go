@@ -42,22 +42,36 @@ func (l *Ledger) subnet(network *api.Network) (netip.Prefix, error) {
 		}
 		return wanted, nil
 	}
+	taken := make([]netip.Prefix, len(uses))
+	for i, use := range uses {
+		taken[i] = use.prefix
+	}
 	pools := l.settings.Pools()
 	for _, pool := range pools {
-		free := space{whole: pool}
-		for _, use := range uses {
-			free.taken = append(free.taken, use.prefix)
-		}
-		if found, ok := free.carve(l.length(network, pool)); ok {
+		if found, ok := newSpace(pool, taken).carve(l.length(network, pool)); ok {
 			return found, nil
 		}
 	}
-	texts := make([]string, len(pools))
-	for i, pool := range pools {
-		texts[i] = pool.String()
+	return netip.Prefix{}, l.exhausted(network, pools, uses)
+}
+
+// exhausted says that the pools are used up, and by whom beside networks.
+func (l *Ledger) exhausted(network *api.Network, pools []netip.Prefix, uses []use) error {
+	var texts, others []string
+	for _, pool := range pools {
+		texts = append(texts, pool.String())
+		for _, use := range uses {
+			if use.host && use.prefix.Overlaps(pool) && len(others) < 3 {
+				others = append(others, use.by)
+			}
+		}
 	}
-	return netip.Prefix{}, api.Conflictf("network %s: the cluster's address pool has no free subnet of length /%d left (%s): remove networks that are not used, or choose one with --subnet",
-		network.Name, l.settings.SubnetLength(), strings.Join(texts, ", "))
+	also := ""
+	if len(others) > 0 {
+		also = "; part of it is " + strings.Join(others, ", ")
+	}
+	return api.Conflictf("network %s: the cluster's address pool %s has no free subnet of length /%d left: remove networks that are not used, or choose one with --subnet%s",
+		network.Name, strings.Join(texts, ", "), l.length(network, pools[0]), also)
 }
 
 // length is that of the subnet a network gets from a pool. The ingress network has
@@ -73,6 +87,7 @@ func (l *Ledger) length(network *api.Network, pool netip.Prefix) int {
 type use struct {
 	prefix netip.Prefix
 	by     string // for people
+	host   bool   // it is no network's
 }
 
 // uses are all that a new subnet must not overlap: networks, blocks of networks
@@ -81,23 +96,23 @@ func (l *Ledger) uses() []use {
 	var all []use
 	for network := range store.All[api.Network](l.snapshot) {
 		if network.Subnet.IsValid() && l.networks[network.ID] == nil {
-			all = append(all, use{network.Subnet, "network " + network.Name + " (" + network.Subnet.String() + ")"})
+			all = append(all, use{prefix: network.Subnet, by: "network " + network.Name + " (" + network.Subnet.String() + ")"})
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(l.networks)) {
 		network := l.networks[id]
-		all = append(all, use{network.Subnet, "network " + network.Name + " (" + network.Subnet.String() + ")"})
+		all = append(all, use{prefix: network.Subnet, by: "network " + network.Name + " (" + network.Subnet.String() + ")"})
 	}
 	for block := range store.All[api.Block](l.snapshot) {
 		if l.network(block.Network) == nil {
 			for _, prefix := range block.Prefixes {
-				all = append(all, use{prefix, "a network that was removed a moment ago"})
+				all = append(all, use{prefix: prefix, by: "a network that was removed a moment ago"})
 			}
 		}
 	}
 	for status := range store.All[api.NodeStatus](l.snapshot) {
 		for _, prefix := range hostPrefixes(&status.Info) {
-			all = append(all, use{prefix, "what node " + l.node(status.ID) + " reaches without orc (" + prefix.String() + ")"})
+			all = append(all, use{prefix: prefix, by: "what node " + l.node(status.ID) + " reaches without orc (" + prefix.String() + ")", host: true})
 		}
 	}
 	return all

@@ -42,17 +42,18 @@ func (l *Ledger) page(network *api.Network) *page {
 // free is what of the network no block has.
 func (l *Ledger) free(p *page) *space {
 	if p.space == nil {
-		p.space = &space{whole: p.network.Subnet}
+		var taken []netip.Prefix
 		for block := range store.Find[api.Block](l.snapshot, store.ByNetwork, p.network.ID) {
 			if l.blocks[block.ID] == nil {
-				p.space.taken = append(p.space.taken, block.Prefixes...)
+				taken = append(taken, block.Prefixes...)
 			}
 		}
 		for _, drafted := range l.blocks {
 			if drafted.after.Network == p.network.ID {
-				p.space.taken = append(p.space.taken, drafted.after.Prefixes...)
+				taken = append(taken, drafted.after.Prefixes...)
 			}
 		}
+		p.space = newSpace(p.network.Subnet, taken)
 	}
 	return p.space
 }

@@ -1,0 +1,508 @@
+package network
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/store"
+)
+
+var start = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// leading is a world with a leader that keeps its networks.
+type leading struct {
+	*world
+	keeper *Keeper
+	now    time.Time
+	seen   *store.Snapshot
+}
+
+func newLeading(t testing.TB, nodes int) *leading {
+	l := &leading{world: newWorld(t), now: start}
+	for i := range nodes {
+		l.node(fmt.Sprintf("n%d", i+1))
+	}
+	l.keeper, l.seen = NewKeeper(l.snapshot), l.snapshot
+	return l
+}
+
+func (l *leading) node(id string) {
+	l.put(&api.Node{Meta: api.Meta{ID: id}, Name: id, Runs: true})
+	l.state(id, api.NodeReady)
+}
+
+func (l *leading) state(id string, state api.NodeState) {
+	l.put(&api.NodeStatus{Meta: api.Meta{ID: id}, State: state, Since: l.now})
+}
+
+func (l *leading) task(id, service, node string) {
+	current := store.Get[api.Service](l.snapshot, service).Current
+	l.put(&api.Task{Meta: api.Meta{ID: id}, Service: service, Revision: current, Node: node, Desired: api.DesiredRun})
+}
+
+func (l *leading) ends(task string) {
+	l.put(&api.TaskStatus{Meta: api.Meta{ID: task}, State: api.TaskShutdown})
+}
+
+// keep plans and writes until nothing is to be done, and returns the reasons.
+func (l *leading) keep() []string {
+	var reasons []string
+	for round := 0; ; round++ {
+		require.Less(l.t, round, 100, "it does not come to an end: %v", reasons)
+		if changes := store.Diff(l.seen, l.snapshot); len(changes) > 0 {
+			l.keeper.Observe(store.Update{Snapshot: l.snapshot, Changes: changes})
+			l.seen = l.snapshot
+		}
+		plan := l.keeper.Plan(l.now)
+		if len(plan.Steps) == 0 {
+			return reasons
+		}
+		seen := make(map[string]bool)
+		for _, step := range plan.Steps {
+			require.NotEmpty(l.t, step.Reason)
+			of := step.After
+			if of == nil {
+				of = step.Before
+			}
+			key := string(of.Kind()) + of.Header().ID
+			require.False(l.t, seen[key], "two steps for one object: %s", key)
+			seen[key] = true
+			l.write([]Change{{step.Before, step.After}})
+			reasons = append(reasons, step.Reason)
+		}
+	}
+}
+
+func (l *leading) block(network, node string) *api.Block {
+	return store.Get[api.Block](l.snapshot, api.BlockID(network, node))
+}
+
+func (l *leading) capacity(network, node string) int {
+	block := l.block(network, node)
+	if block == nil {
+		return 0
+	}
+	return assignable(store.Get[api.Network](l.snapshot, network).Subnet, block.Prefixes)
+}
+
+func TestTheIngressNetworkIsMadeOnceANodeIsSeen(t *testing.T) {
+	l := newLeading(t, 0)
+	require.Empty(t, l.keep())
+	l.put(&api.Node{Meta: api.Meta{ID: "n1"}, Name: "n1"})
+	l.put(&api.NodeStatus{Meta: api.Meta{ID: "n1"}, State: api.NodeReady, Info: api.NodeInfo{Subnets: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/12")}}})
+	require.NotEmpty(t, l.keep())
+	require.Equal(t, "10.16.0.0/16", store.Get[api.Network](l.snapshot, api.IngressID).Subnet.String())
+
+	l = newLeading(t, 1)
+	l.put(&api.Cluster{Meta: api.Meta{ID: api.ClusterID}, Settings: api.Settings{AddressPools: []string{"10.9.0.0/20"}, SubnetBits: 24}})
+	l.keep()
+	require.Equal(t, "10.9.0.0/22", store.Get[api.Network](l.snapshot, api.IngressID).Subnet.String(), "a quarter of a small pool")
+}
+
+func TestAHostThatReachesAllOfThePool(t *testing.T) {
+	l := newLeading(t, 1)
+	taken := &api.NodeStatus{Meta: api.Meta{ID: "n1"}, State: api.NodeReady, Info: api.NodeInfo{Subnets: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
+	l.put(taken)
+	l.keep()
+	require.Equal(t, "172.16.0.0/16", store.Get[api.Network](l.snapshot, api.IngressID).Subnet.String())
+
+	l = newLeading(t, 1)
+	l.put(taken, &api.Cluster{Meta: api.Meta{ID: api.ClusterID}, Settings: api.Settings{AddressPools: []string{"10.0.0.0/8"}}})
+	require.Empty(t, l.keep())
+	spec := publish(on("web"), "80:80/ingress")
+	err := Open(l.snapshot).Ready([]Wish{{&api.Service{}, &spec}})
+	require.ErrorContains(t, err, "part of it is what node n1 reaches without orc (10.0.0.0/8)")
+	l.state("n1", api.NodeDown)
+	l.put(&api.NodeStatus{Meta: api.Meta{ID: "n1"}, State: api.NodeReady})
+	require.NotEmpty(t, l.keep(), "tried again when the node tells otherwise")
+}
+
+func TestNodesGetBlocksForTheirTasks(t *testing.T) {
+	l := newLeading(t, 2)
+	l.mustNetwork("a", "10.1.0.0/20")
+	require.NoError(t, l.services(on("web", "a")))
+	l.keep()
+	require.Nil(t, l.block("a", "n1"), "no task, no block")
+	l.task("t1", "web", "n1")
+	require.Contains(t, l.keep(), "node n1 has 1 tasks on network a")
+	require.Equal(t, 16, size(l.block("a", "n1").Prefixes[0]))
+	require.Nil(t, l.block("a", "n2"))
+	for i := range 100 {
+		l.task(fmt.Sprint("more", i), "web", "n1")
+	}
+	l.keep()
+	require.GreaterOrEqual(t, l.capacity("a", "n1"), 151, "one for each, and half as many to spare")
+	require.LessOrEqual(t, len(l.block("a", "n1").Prefixes), 3)
+
+	alone := on("alone")
+	require.NoError(t, l.services(alone))
+	l.task("out", "alone", "n2")
+	l.keep()
+	require.NotNil(t, l.block(api.IngressID, "n2"), "who names no network has the ingress network's way out")
+}
+
+func TestAddressesThatRestAreNotCountedOn(t *testing.T) {
+	l := newLeading(t, 1)
+	l.mustNetwork("a", "10.1.0.0/20")
+	require.NoError(t, l.services(on("web", "a")))
+	replace := func(round int) {
+		for i := range 20 {
+			if round > 0 {
+				l.ends(fmt.Sprintf("t%d.%d", round-1, i))
+			}
+			l.task(fmt.Sprintf("t%d.%d", round, i), "web", "n1")
+		}
+		l.keep()
+	}
+	for round := range 3 {
+		replace(round)
+	}
+	require.GreaterOrEqual(t, l.capacity("a", "n1"), 60, "three times twenty within the time that addresses rest")
+	before := l.capacity("a", "n1")
+	for round := 3; round < 10; round++ {
+		l.now = l.now.Add(restFor + time.Second)
+		replace(round)
+	}
+	require.Equal(t, before, l.capacity("a", "n1"), "and no more when there is time between")
+}
+
+func TestSmallSubnets(t *testing.T) {
+	for _, test := range []struct {
+		subnet          string
+		nodes, services int
+		tasks           int // on each node
+	}{
+		{"10.1.0.0/29", 5, 1, 1}, {"10.1.0.0/28", 3, 2, 4}, {"10.1.0.0/28", 12, 2, 1}, {"10.1.0.0/27", 2, 2, 14},
+	} {
+		l := newLeading(t, test.nodes)
+		l.mustNetwork("a", test.subnet)
+		for i := range test.services {
+			service := on(fmt.Sprint("s", i), "a")
+			none := 0
+			service.Replicas = &none
+			require.NoError(t, l.services(service))
+		}
+		for i := range test.tasks {
+			for n := range test.nodes {
+				l.task(fmt.Sprintf("t%d.%d", n, i), "s0", fmt.Sprint("n", n+1))
+				l.keep()
+			}
+		}
+		for n := range test.nodes {
+			require.GreaterOrEqual(t, l.capacity("a", fmt.Sprint("n", n+1)), test.tasks, "%+v", test)
+		}
+		l.check()
+		l.task("last", "s0", "n1")
+		require.Contains(t, l.keep(), fmt.Sprintf("node n1 has %d tasks on network a, whose subnet %s has no address left for it", test.tasks+1, test.subnet))
+		require.True(t, l.block("a", "n1").Lacks)
+		l.check()
+	}
+}
+
+func TestWhatIsFreedGoesToWhoLacks(t *testing.T) {
+	l := newLeading(t, 2)
+	l.mustNetwork("a", "10.1.0.0/29")
+	none := 0
+	service := on("web", "a")
+	service.Replicas = &none
+	require.NoError(t, l.services(service))
+	for i := range 5 {
+		l.task(fmt.Sprint("t", i), "web", "n1")
+	}
+	l.task("late", "web", "n2")
+	l.keep()
+	require.True(t, l.block("a", "n2").Lacks)
+	for i := range 5 {
+		l.ends(fmt.Sprint("t", i))
+	}
+	l.keep()
+	require.True(t, l.block("a", "n2").Lacks, "n1 keeps its block for a while")
+	l.now = l.now.Add(idleFor)
+	l.keep()
+	require.Nil(t, l.block("a", "n1"))
+	require.False(t, l.block("a", "n2").Lacks)
+	require.NotZero(t, l.capacity("a", "n2"))
+}
+
+func TestBlocksAreFreed(t *testing.T) {
+	setUp := func() *leading {
+		l := newLeading(t, 2)
+		l.mustNetwork("a", "10.1.0.0/24")
+		require.NoError(t, l.services(on("web", "a")))
+		l.task("t1", "web", "n1")
+		l.keep()
+		require.NotNil(t, l.block("a", "n1"))
+		return l
+	}
+	pass := func(l *leading, d time.Duration) {
+		l.now = l.now.Add(d)
+		l.keep()
+	}
+	t.Run("when they are idle for long", func(t *testing.T) {
+		l := setUp()
+		l.ends("t1")
+		l.keep()
+		require.Equal(t, l.now, l.block("a", "n1").Idle)
+		require.Equal(t, l.now.Add(idleFor), l.keeper.Plan(l.now).Wake)
+		pass(l, idleFor-time.Second)
+		require.NotNil(t, l.block("a", "n1"))
+		pass(l, time.Second)
+		require.Nil(t, l.block("a", "n1"))
+		require.True(t, l.keeper.Plan(l.now).Wake.IsZero())
+	})
+	t.Run("not when they are used again", func(t *testing.T) {
+		l := setUp()
+		before := l.block("a", "n1").Prefixes
+		l.ends("t1")
+		l.keep()
+		l.task("t2", "web", "n1")
+		pass(l, time.Second)
+		require.True(t, l.block("a", "n1").Idle.IsZero())
+		pass(l, time.Hour)
+		require.Equal(t, before, l.block("a", "n1").Prefixes[:len(before)])
+	})
+	t.Run("not while the node is down", func(t *testing.T) {
+		l := setUp()
+		l.state("n1", api.NodeDown)
+		l.put(&api.TaskStatus{Meta: api.Meta{ID: "t1"}, State: api.TaskLost})
+		l.keep()
+		pass(l, time.Hour)
+		require.NotNil(t, l.block("a", "n1"), "it may still run what it ran")
+		l.state("n1", api.NodeReady)
+		l.keep()
+		require.NotNil(t, l.block("a", "n1"), "it is only just back")
+		pass(l, idleFor)
+		require.Nil(t, l.block("a", "n1"))
+	})
+	t.Run("when the node is removed", func(t *testing.T) {
+		l := setUp()
+		l.remove(api.KindNode, "n1")
+		l.remove(api.KindNodeStatus, "n1")
+		l.keep()
+		require.NotNil(t, l.block("a", "n1"), "its task is still there")
+		l.remove(api.KindTask, "t1")
+		l.keep()
+		pass(l, goneFor)
+		require.Nil(t, l.block("a", "n1"))
+	})
+	t.Run("when the network is removed", func(t *testing.T) {
+		l := setUp()
+		l.removeService("web")
+		l.remove(api.KindNetwork, "a")
+		l.keep()
+		require.NotNil(t, l.block("a", "n1"), "a task is still leaving")
+		require.NotNil(t, l.block("a", ""))
+		l.ends("t1")
+		l.keep()
+		require.Nil(t, l.block("a", "n1"))
+		require.Nil(t, l.block("a", ""))
+		l.mustNetwork("b", "10.1.0.0/24")
+	})
+}
+
+func TestARollbackByTheLeaderGetsItsEndpoint(t *testing.T) {
+	l := newLeading(t, 1)
+	l.mustNetwork("a", "")
+	l.mustNetwork("b", "")
+	require.NoError(t, l.services(publish(on("web", "a"), "8080:80/ingress")))
+	require.NoError(t, l.services(on("web", "b")))
+	require.NoError(t, l.services(publish(on("other"), "8080:80/ingress")))
+	l.keep()
+	back := *store.Get[api.Service](l.snapshot, "web")
+	back.Current = 1
+	l.put(&back)
+	l.keep()
+	require.Contains(t, l.endpoint("web").Virtual, "a")
+	require.NotContains(t, l.endpoint("web").Virtual, "b")
+	require.Empty(t, l.endpoint("web").Ports, "8080 is another's by now")
+	l.removeService("other")
+	again := back
+	l.put(&again)
+	l.keep()
+	require.Equal(t, []uint16{8080}, numbers(l.endpoint("web").Ports))
+}
+
+// check holds the snapshot against what must always be true.
+func (l *leading) check() {
+	t := l.t
+	blocks := make(map[string][]*api.Block)
+	for block := range store.All[api.Block](l.snapshot) {
+		blocks[block.Network] = append(blocks[block.Network], block)
+	}
+	var subnets []netip.Prefix
+	for network := range store.All[api.Network](l.snapshot) {
+		for _, other := range subnets {
+			require.False(t, other.Overlaps(network.Subnet), "%s overlaps another", network.Name)
+		}
+		subnets = append(subnets, network.Subnet)
+		var taken []netip.Prefix
+		virtual := make(map[netip.Addr]string)
+		for endpoint := range store.All[api.Endpoint](l.snapshot) {
+			if at, found := endpoint.Virtual[network.ID]; found {
+				require.Empty(t, virtual[at], "two services have %s", at)
+				require.True(t, api.Assignable(network.Subnet, at))
+				virtual[at] = endpoint.ID
+			}
+		}
+		in := 0
+		for _, block := range blocks[network.ID] {
+			for _, prefix := range block.Prefixes {
+				require.Equal(t, prefix, prefix.Masked())
+				require.True(t, network.Subnet.Overlaps(prefix) && prefix.Bits() >= network.Subnet.Bits(), "%s is not in %s", prefix, network.Subnet)
+				for _, other := range taken {
+					require.False(t, other.Overlaps(prefix), "%s and %s of network %s", other, prefix, network.Name)
+				}
+				taken = append(taken, prefix)
+				for at := range virtual {
+					if prefix.Contains(at) {
+						require.Empty(t, block.Node, "a node may give away %s", at)
+						in++
+					}
+				}
+			}
+			if block.Node == "" {
+				continue
+			}
+			have := assignable(network.Subnet, block.Prefixes)
+			require.Equal(t, have < l.keeper.counts[block.ID], block.Lacks, "block %s", block.ID)
+		}
+		require.Equal(t, len(virtual), in, "each virtual address is of the block for them")
+		room := newSpace(network.Subnet, taken).room()
+		for _, block := range blocks[network.ID] {
+			require.False(t, block.Lacks && room > 0, "block %s lacks addresses and %d are free", block.ID, room)
+		}
+	}
+	for id, tasks := range l.keeper.counts {
+		require.False(t, tasks > 0 && store.Get[api.Block](l.snapshot, id) == nil, "%s has no block", id)
+	}
+	ports := make(map[portKey]string)
+	for endpoint := range store.All[api.Endpoint](l.snapshot) {
+		for _, port := range endpoint.Ports {
+			key := portKey{port.Protocol, port.Published}
+			require.NotZero(t, port.Published)
+			require.Contains(t, []string{"", endpoint.ID}, ports[key], "port %v is published twice", key)
+			ports[key] = endpoint.ID
+		}
+	}
+}
+
+// TestAnyOrder lets networks, services, tasks and nodes come and go in any order.
+func TestAnyOrder(t *testing.T) {
+	for seed := range uint64(200) {
+		var names [4]string // of the networks: an ID is never used again
+		random := rand.New(rand.NewPCG(seed, 1))
+		l := newLeading(t, 3)
+		pick := func(n int) int { return random.IntN(n) }
+		for step := range 120 {
+			switch pick(12) {
+			case 0:
+				if i := pick(4); store.Get[api.Network](l.snapshot, names[i]) == nil {
+					names[i] = fmt.Sprintf("net%d-%d", i, step)
+					l.network(names[i], []string{"", "10.200.0.0/29", "10.200.1.0/28", "10.200.2.0/24"}[pick(4)])
+				}
+			case 1:
+				name := names[pick(4)]
+				used := false
+				for service := range store.All[api.Service](l.snapshot) {
+					for _, each := range currentSpec(l.snapshot, service).Networks {
+						used = used || each.Network == name
+					}
+				}
+				if !used && store.Get[api.Network](l.snapshot, name) != nil {
+					l.remove(api.KindNetwork, name)
+				}
+			case 2, 3:
+				spec := on(fmt.Sprint("s", pick(6)))
+				for _, name := range names {
+					if pick(2) == 0 && store.Get[api.Network](l.snapshot, name) != nil {
+						spec.Networks = append(spec.Networks, api.NetworkAttachment{Network: name})
+					}
+				}
+				for range pick(3) {
+					spec.Ports = append(spec.Ports, api.Port{Protocol: "tcp", Target: 80, Published: uint16(pick(2) * (30000 + pick(4))), Mode: "ingress"})
+				}
+				before := l.snapshot
+				if l.services(spec) != nil {
+					l.snapshot = before
+				}
+			case 4:
+				l.removeService(fmt.Sprint("s", pick(6)))
+			case 5, 6, 7, 8:
+				service, node := fmt.Sprint("s", pick(6)), fmt.Sprint("n", pick(4)+1)
+				if store.Get[api.Service](l.snapshot, service) != nil && store.Get[api.Node](l.snapshot, node) != nil {
+					l.task(fmt.Sprint("t", seed, ".", step), service, node)
+				}
+			case 9:
+				for task := range store.All[api.Task](l.snapshot) {
+					if pick(3) == 0 {
+						l.ends(task.ID)
+					}
+				}
+			case 10:
+				id := fmt.Sprint("n", pick(4)+1)
+				switch {
+				case store.Get[api.Node](l.snapshot, id) == nil:
+					l.node(id)
+				case pick(3) == 0:
+					l.remove(api.KindNode, id)
+					l.remove(api.KindNodeStatus, id)
+					for task := range store.Find[api.Task](l.snapshot, store.ByNode, id) {
+						l.remove(api.KindTask, task.ID)
+					}
+				default:
+					l.state(id, []api.NodeState{api.NodeDown, api.NodeReady}[pick(2)])
+				}
+			case 11:
+				l.now = l.now.Add(time.Duration(pick(15)) * time.Minute)
+			}
+			if pick(3) == 0 {
+				l.keep()
+				l.check()
+			}
+		}
+		l.keep()
+		require.Equal(t, NewKeeper(l.snapshot).counts, l.keeper.counts, "the memory is only speed")
+		for task := range store.All[api.Task](l.snapshot) {
+			l.ends(task.ID)
+		}
+		for service := range store.All[api.Service](l.snapshot) {
+			l.removeService(service.ID)
+		}
+		for i := range 4 {
+			l.state(fmt.Sprint("n", i+1), api.NodeReady)
+		}
+		for range 3 {
+			l.keep()
+			l.now = l.now.Add(time.Hour)
+		}
+		l.keep()
+		for block := range store.All[api.Block](l.snapshot) {
+			require.Empty(t, block.Node, "seed %d: block %s is left", seed, block.ID)
+		}
+	}
+}
+
+func BenchmarkAFirstTaskOnEachOf5000Nodes(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		l := newLeading(b, 0)
+		var objects []api.Object
+		for i := range 5000 {
+			id := fmt.Sprintf("n%04d", i)
+			objects = append(objects, &api.Node{Meta: api.Meta{ID: id}, Name: id, Runs: true}, &api.NodeStatus{Meta: api.Meta{ID: id}, State: api.NodeReady},
+				&api.Task{Meta: api.Meta{ID: "t" + id}, Service: "web", Revision: 1, Node: id, Desired: api.DesiredRun})
+		}
+		require.NoError(b, l.services(on("web")))
+		l.put(objects...)
+		l.keeper, l.seen = NewKeeper(l.snapshot), l.snapshot
+		b.StartTimer()
+		l.keeper.Plan(l.now) // the ingress network
+		l.keep()
+	}
+}
