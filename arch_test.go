@@ -61,6 +61,7 @@ var owners = map[string][]string{
 	"github.com/vishvananda/netlink":    {"agent/network", "lab"},
 	"github.com/google/nftables":        {"agent/network"},
 	"github.com/miekg/dns":              {"agent/network"},
+	"github.com/mdlayher/netlink":       {"agent/network"},
 	"github.com/compose-spec/":          {"compose"},
 	"github.com/urfave/cli/":            {"cli"},
 }

@@ -1,0 +1,49 @@
+package rules
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// FlushConntrack makes the router, whose network namespace is given as a file
+// descriptor, forget the connections to addresses, and returns how many there were:
+// what a client of a gone backend sends next goes to another one. Without it, UDP
+// from one port would go on to the gone backend for as long as it keeps coming.
+func FlushConntrack(router int, addresses []netip.Addr) (int, error) {
+	if len(addresses) == 0 {
+		return 0, nil
+	}
+	handle, err := netlink.NewHandleAt(netns.NsHandle(router), unix.NETLINK_NETFILTER)
+	if err != nil {
+		return 0, fmt.Errorf("flush connections: %w", err)
+	}
+	defer handle.Close()
+	gone := make(answeredBy, len(addresses))
+	for _, address := range addresses {
+		gone[address] = true
+	}
+	n, err := handle.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, gone)
+	if err != nil {
+		return int(n), fmt.Errorf("flush connections: %w", err)
+	}
+	return int(n), nil
+}
+
+// answeredBy are those whose answers a connection waits for, wherever it was meant
+// to go.
+type answeredBy map[netip.Addr]bool
+
+// MatchConntrackFlow implements netlink.CustomConntrackFilter.
+func (a answeredBy) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
+	return a[addressOf(flow.Reverse.SrcIP)]
+}
+
+func addressOf(ip net.IP) netip.Addr {
+	address, _ := netip.AddrFromSlice(ip)
+	return address.Unmap()
+}

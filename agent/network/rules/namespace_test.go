@@ -1,0 +1,55 @@
+package rules
+
+import (
+	"os"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netns"
+)
+
+// needsRoot skips a test, loudly, where it cannot make namespaces.
+func needsRoot(t testing.TB) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("SKIPPED: network namespaces and nftables need root")
+	}
+}
+
+// newNamespace makes a network namespace that ends with the test.
+func newNamespace(t testing.TB) netns.NsHandle {
+	t.Helper()
+	needsRoot(t)
+	var made netns.NsHandle
+	elsewhere(t, func() error {
+		var err error
+		made, err = netns.New()
+		return err
+	})
+	t.Cleanup(func() { require.NoError(t, made.Close()) })
+	return made
+}
+
+// elsewhere calls a function on a thread that nobody uses after it: it may change
+// the thread's namespace.
+func elsewhere(t testing.TB, f func() error) {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		done <- f()
+	}()
+	require.NoError(t, <-done)
+}
+
+// inside calls a function in a namespace.
+func inside(t testing.TB, namespace netns.NsHandle, f func() error) {
+	t.Helper()
+	elsewhere(t, func() error {
+		if err := netns.Set(namespace); err != nil {
+			return err
+		}
+		return f()
+	})
+}

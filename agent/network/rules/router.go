@@ -1,0 +1,105 @@
+package rules
+
+import (
+	"net/netip"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"github.com/orc-project/orc/agent/network/scheme"
+)
+
+var gateway = netip.PrefixFrom(scheme.Gateway, 32)
+
+// routerChains are those of the router's table, classes apart.
+//
+//	prerouting:  raw      who sends from an address that is not his
+//	             mangle   answers to what came over another node → back over it
+//	             dstnat   services, published ports → a backend
+//	forward:     mangle   segments fit the way
+//	             filter   who may reach whom
+//	input:       filter   containers reach their DNS server, nothing else
+//	postrouting: srcnat   a container that reached itself; the way out
+func routerChains(links Links) map[string]chain {
+	const known = expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED
+	pair := do(saddr(r0), daddr(r1), in("allowed"))
+	domain := func(number byte) rule {
+		return do(toPrefix(gateway), protocol(number), toPorts(53, 53), accept())
+	}
+	egress := func(number byte) rule {
+		return do(to(scheme.Uplink), protocol(number), daddr(r0), mapped("egress"),
+			sendFromPorts(scheme.FirstEgressPort, scheme.LastEgressPort))
+	}
+	outward := do(to(scheme.Uplink), iifname(r0), saddr(r4), in("leaving"), daddr(r0))
+
+	return map[string]chain{
+		"sources": {base: at(nftables.ChainHookPrerouting, nftables.ChainPriorityRaw), rules: []rule{
+			do(from("lo"), accept()),
+			do(from(scheme.Overlay), accept()),
+			do(from(scheme.Uplink), saddr(r0), in("overlay"), drop()),
+			do(from(scheme.Uplink), accept()),
+			do(iifname(r0), saddr(r4), in("sources"), accept()),
+			drop(),
+		}},
+		"mesh": {base: at(nftables.ChainHookPrerouting, nftables.ChainPriorityMangle), rules: []rule{
+			do(from(scheme.Overlay), tracked(expr.CtStateBitNEW), daddr(r0), in("ingress"), etherSource(r0), mapped("nodes"), remember()),
+			do(notFrom(scheme.Overlay), answer(), marked(), goTo("return")),
+		}},
+		"return": {rules: []rule{
+			do(recall(), mapped("returns"), duplicate(links.Overlay)),
+			drop(),
+		}},
+		"services": {base: translating(nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest), rules: []rule{
+			do(from(scheme.Uplink), goTo("published")),
+			do(pair, daddr(r0), mapped("services"), goBy(classMap)),
+			do(daddr(r0), in("host"), goTo("published")),
+		}},
+		"published": {rules: []rule{
+			do(daddr(r0), l4proto(r1), dport(r2), mapped("bound"), goBy(classMap)),
+			do(l4proto(r0), dport(r1), mapped("ports"), goBy(classMap)),
+		}},
+		// After the chain of its class, which took the turn.
+		"backend":      {rules: []rule{do(noted(r1), daddr(r0), mapped("targets"), sendTo())}},
+		"port_backend": {rules: []rule{do(noted(r2), l4proto(r0), dport(r1), mapped("port_targets"), sendToPort())}},
+		"segments": {base: at(nftables.ChainHookForward, nftables.ChainPriorityMangle), rules: []rule{
+			do(protocol(unix.IPPROTO_TCP), flags(tcpSYN|tcpRST, expr.CmpOpEq, tcpSYN), clamp()),
+		}},
+		"forward": {base: dropping(nftables.ChainHookForward, nftables.ChainPriorityFilter), rules: []rule{
+			do(tracked(known), accept()),
+			do(pair, accept()),
+			do(translated(), accept()),
+			do(from(scheme.Overlay), daddr(r0), in("ingress"), accept()),
+			do(outward, in("host"), accept()),
+			do(outward, mapped("egress"), accept()),
+			goTo("refuse"),
+		}},
+		"input": {base: dropping(nftables.ChainHookInput, nftables.ChainPriorityFilter), rules: []rule{
+			do(tracked(known), accept()),
+			do(from("lo"), accept()),
+			do(from(scheme.Uplink), icmpType(icmpEchoRequest), accept()),
+			do(from(scheme.Overlay), icmpType(icmpEchoRequest), accept()),
+			do(from(scheme.Uplink), drop()),
+			do(from(scheme.Overlay), drop()),
+			domain(unix.IPPROTO_UDP),
+			domain(unix.IPPROTO_TCP),
+			do(toPrefix(gateway), icmpType(icmpEchoRequest), accept()),
+			goTo("refuse"),
+		}},
+		// Containers are told at once, others are not.
+		"refuse": {rules: []rule{
+			do(from(scheme.Uplink), drop()),
+			do(from(scheme.Overlay), drop()),
+			reject(),
+		}},
+		"leaving": {base: translating(nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource), rules: []rule{
+			// A container that reached itself would answer itself, past us.
+			do(oifname(r0), saddr(r4), in("sources"), set32(r0, scheme.Gateway.AsSlice()), sendFrom()),
+			do(to(scheme.Uplink), daddr(r0), in("host"), set32(r0, scheme.RouterIP.AsSlice()), sendFrom()),
+			egress(unix.IPPROTO_TCP),
+			egress(unix.IPPROTO_UDP),
+			egress(unix.IPPROTO_ICMP),
+			do(to(scheme.Uplink), daddr(r0), mapped("egress"), sendFrom()),
+		}},
+	}
+}

@@ -1,0 +1,215 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// buffer is the size of the socket's buffers, in bytes. A transaction has to fit in
+// one of them as a whole: 100 bytes an element, 500 a chain, and as much for the
+// kernel's answers.
+const buffer = 128 << 20
+
+// batch is how many elements go into one message: its length is a number of 16 bits.
+const batch = 400
+
+// space is orc's table in one network namespace.
+type space struct {
+	name      string // for errors
+	namespace int    // a file descriptor
+	sets      []set
+
+	conn   *nftables.Conn
+	socket *netlink.Conn // conn's own
+	table  *nftables.Table
+
+	listener *netlink.Conn // nil: nobody watches
+}
+
+// openSpace takes the table of a namespace in hand. The descriptor is copied.
+func openSpace(name string, namespace int, sets []set) (*space, error) {
+	fd, err := unix.FcntlInt(uintptr(namespace), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("keep the %s's network namespace: %w", name, err)
+	}
+	s := &space{
+		name: name, namespace: fd, sets: sets,
+		table: &nftables.Table{Name: tableName, Family: nftables.TableFamilyIPv4},
+	}
+	if err := s.connect(); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return s, nil
+}
+
+// connect opens a socket anew, since answers may be left unread in an old one.
+func (s *space) connect() error {
+	if s.conn != nil {
+		if err := s.conn.CloseLasting(); err != nil {
+			return fmt.Errorf("close nftables of the %s: %w", s.name, err)
+		}
+	}
+	conn, err := nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(s.namespace),
+		nftables.WithSockOptions(func(socket *netlink.Conn) error {
+			s.socket = socket
+			return errors.Join(socket.SetReadBuffer(buffer), socket.SetWriteBuffer(buffer))
+		}))
+	if err != nil {
+		return fmt.Errorf("open nftables of the %s: %w", s.name, err)
+	}
+	s.conn = conn
+	return s.deafen()
+}
+
+func (s *space) close() error {
+	return errors.Join(s.conn.CloseLasting(), unix.Close(s.namespace))
+}
+
+// commit sends what was noted as one transaction: all of it is done, or nothing.
+func (s *space) commit(what string) error {
+	err := s.conn.Flush()
+	if err == nil {
+		return nil
+	}
+	return errors.Join(fmt.Errorf("%s nftables of the %s: %w", what, s.name, err), s.connect())
+}
+
+// replace makes the table have that and nothing else.
+func (s *space) replace(c content, chains map[string]chain) error {
+	s.noteRemoval()
+	s.conn.AddTable(s.table)
+	for i, set := range s.sets {
+		defined := set.define(s.table)
+		defined.ID = uint32(i + 1)
+		if err := s.conn.AddSet(defined, nil); err != nil {
+			return fmt.Errorf("define set %s: %w", set.name, err)
+		}
+	}
+	all := make(map[string]chain, len(chains)+len(c.classes))
+	for name, chain := range chains {
+		all[name] = chain
+	}
+	for class := range c.classes {
+		all[class.chain()] = chain{rules: class.rules()}
+	}
+	s.noteChains(all)
+	for _, set := range s.sets {
+		if err := s.noteElements(set, c.sets[set.name], s.conn.SetAddElements); err != nil {
+			return err
+		}
+	}
+	return s.commit("write")
+}
+
+// apply makes one step.
+func (s *space) apply(step step) error {
+	if step.empty() {
+		return nil
+	}
+	opened := make(map[string]chain, len(step.opened))
+	for _, class := range step.opened {
+		opened[class.chain()] = chain{rules: class.rules()}
+	}
+	s.noteChains(opened)
+	for _, set := range s.sets {
+		if err := s.noteElements(set, step.gone[set.name], s.conn.SetDeleteElements); err != nil {
+			return err
+		}
+	}
+	for _, set := range s.sets {
+		if err := s.noteElements(set, step.added[set.name], s.conn.SetAddElements); err != nil {
+			return err
+		}
+	}
+	for _, class := range step.closed {
+		s.conn.DelChain(&nftables.Chain{Name: class.chain(), Table: s.table})
+	}
+	return s.commit("change")
+}
+
+// remove leaves nothing of orc's.
+func (s *space) remove() error {
+	s.noteRemoval()
+	return s.commit("remove")
+}
+
+// noteRemoval deletes the table, and is no error if there is none.
+func (s *space) noteRemoval() {
+	s.conn.AddTable(s.table)
+	s.conn.DelTable(s.table)
+}
+
+// noteChains adds chains with their rules, which may go to each other.
+func (s *space) noteChains(chains map[string]chain) {
+	for name, chain := range chains {
+		added := &nftables.Chain{Name: name, Table: s.table}
+		if b := chain.base; b != nil {
+			added.Type, added.Hooknum, added.Priority, added.Policy = b.kind, b.hook, b.priority, &b.policy
+		}
+		s.conn.AddChain(added)
+	}
+	for name, chain := range chains {
+		for _, rule := range chain.rules {
+			s.conn.AddRule(&nftables.Rule{Table: s.table, Chain: &nftables.Chain{Name: name}, Exprs: rule})
+		}
+	}
+}
+
+// noteElements notes that elements are added or deleted, in order.
+func (s *space) noteElements(set set, elements elements, note func(*nftables.Set, []nftables.SetElement) error) error {
+	defined := set.define(s.table)
+	noted := make([]nftables.SetElement, 0, len(elements))
+	for key, data := range elements {
+		noted = append(noted, set.element(key, data))
+	}
+	if set.kind == prefixes {
+		slices.SortFunc(noted, func(a, b nftables.SetElement) int { return strings.Compare(set.held(a), set.held(b)) })
+	}
+	for some := range slices.Chunk(noted, batch) {
+		if err := note(defined, some); err != nil {
+			return fmt.Errorf("write elements of %s: %w", set.name, err)
+		}
+	}
+	return nil
+}
+
+// element makes the library's element.
+func (s set) element(key, data string) nftables.SetElement {
+	var e nftables.SetElement
+	switch s.kind {
+	case exact:
+		e.Key = []byte(key)
+	case prefixes:
+		e.Key, e.IntervalEnd = []byte(key[:len(key)-1]), key[len(key)-1:] == ended
+	case pairs:
+		e.Key, e.KeyEnd = []byte(key[:len(key)/2]), []byte(key[len(key)/2:])
+	}
+	switch {
+	case s.verdicts():
+		e.VerdictData = &expr.Verdict{Kind: expr.VerdictGoto, Chain: data}
+	case data != "":
+		e.Val = []byte(data)
+	}
+	return e
+}
+
+// held is the key that elements have it by.
+func (s set) held(e nftables.SetElement) string {
+	switch {
+	case s.kind == exact:
+		return string(e.Key)
+	case s.kind == pairs:
+		return string(e.Key) + string(e.KeyEnd)
+	case e.IntervalEnd:
+		return string(e.Key) + ended
+	}
+	return string(e.Key) + starts
+}
