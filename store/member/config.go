@@ -66,8 +66,12 @@ const (
 	// Transactions are large, so few of them are kept in memory (two to three
 	// times this many) before the log is cut.
 	logEntries = 500
-	// ticks and election, in milliseconds.
-	heartbeat, election = 100, 1000
+	// heartbeat and election, in milliseconds: a follower that hears nothing for one
+	// to two elections stands for election itself. Shorter ones would depose leaders
+	// whose disk or core is only slow for a moment.
+	heartbeat, election = 100, 700
+	// maxLearners is how many managers may join at once.
+	maxLearners = 7
 )
 
 func (c Config) check() error {
@@ -121,6 +125,9 @@ func (c Config) etcd(logger *zap.Logger) (*embed.Config, error) {
 		e.QuotaBackendBytes = DefaultQuota
 	}
 	e.TickMs, e.ElectionMs = heartbeat, election
+	// Who changes members thinks of the quorum before (server/managers), with what
+	// etcd cannot know: which managers are about to leave, and why.
+	e.StrictReconfigCheck, e.MaxLearners = false, maxLearners
 	return e, nil
 }
 

@@ -13,14 +13,18 @@ import (
 // that was interrupted. What ends the process stays loud.
 type quiet struct {
 	zapcore.Core
-	stopping *atomic.Bool
+	stopping, removed *atomic.Bool
 }
 
-func lower(logger *zap.Logger, stopping *atomic.Bool) *zap.Logger {
+// lower sets removed when etcd says so: its log is the only place where it does.
+func lower(logger *zap.Logger, stopping, removed *atomic.Bool) *zap.Logger {
 	return logger.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
-		return &quiet{Core: core, stopping: stopping}
+		return &quiet{Core: core, stopping: stopping, removed: removed}
 	}), zap.WithCaller(false), zap.AddStacktrace(zapcore.FatalLevel), zap.WithFatalHook(fatal{}))
 }
+
+// removal is what a member says last that the others have removed.
+const removal = "data-dir used by this member must be removed"
 
 // loud are beginnings of warnings that an operator can do something about.
 var loud = []string{"slow fdatasync", "leader failed to send out heartbeat", "prober found high clock drift", "all backend is exceeded"}
@@ -48,10 +52,13 @@ func (q *quiet) Enabled(level zapcore.Level) bool {
 }
 
 func (q *quiet) With(fields []zapcore.Field) zapcore.Core {
-	return &quiet{Core: q.Core.With(fields), stopping: q.stopping}
+	return &quiet{Core: q.Core.With(fields), stopping: q.stopping, removed: q.removed}
 }
 
 func (q *quiet) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if entry.Message == removal {
+		q.removed.Store(true)
+	}
 	if entry.Level = q.level(entry); !q.Core.Enabled(entry.Level) {
 		return checked
 	}

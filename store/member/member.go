@@ -31,12 +31,17 @@ type Member struct {
 	lock        *os.File
 	log         *zap.Logger
 	stopping    *atomic.Bool
+	removed     *atomic.Bool
 	cancel      context.CancelFunc // of upkeep
 	running     sync.WaitGroup     // upkeep
 	once        sync.Once
 	stopped     error
 	done        chan struct{}
 }
+
+// ErrRemoved says that this member was removed from the cluster. Its directory is
+// of no use any more.
+var ErrRemoved = errors.New("this database is no longer one of the cluster's")
 
 // Start makes the directory's member run, or a new one if there is none, and
 // returns when it can serve: at once when alone, else when most members agree.
@@ -51,7 +56,7 @@ func Start(ctx context.Context, config Config) (*Member, error) {
 	}
 	m := &Member{
 		dir: config.Dir, incarnation: api.NewID(), lock: lock,
-		log: config.Logger.Named("database"), stopping: new(atomic.Bool), done: make(chan struct{}), cancel: func() {},
+		log: config.Logger.Named("database"), stopping: new(atomic.Bool), removed: new(atomic.Bool), done: make(chan struct{}), cancel: func() {},
 	}
 	if err := m.start(ctx, config); err != nil {
 		return nil, errors.Join(err, m.Stop())
@@ -60,7 +65,7 @@ func Start(ctx context.Context, config Config) (*Member, error) {
 }
 
 func (m *Member) start(ctx context.Context, config Config) error {
-	translated, err := config.etcd(lower(m.log, m.stopping))
+	translated, err := config.etcd(lower(m.log, m.stopping, m.removed))
 	if err != nil {
 		return err
 	}
@@ -75,11 +80,14 @@ func (m *Member) start(ctx context.Context, config Config) error {
 	select {
 	case <-m.etcd.Server.ReadyNotify():
 	case <-m.done:
-		return fmt.Errorf("start the database: it stopped: %w", store.ErrUnavailable)
+		return fmt.Errorf("start the database: %w", m.Err())
 	case <-ctx.Done():
 		return fmt.Errorf("start the database: most of its members do not answer: %w", ctx.Err())
 	}
 	m.client = v3client.New(m.etcd.Server)
+	if err := m.relocate(ctx, config.Advertise); err != nil {
+		return err
+	}
 	if err := (&keeper{Member: m}).step(ctx); err != nil {
 		return err
 	}
@@ -108,6 +116,15 @@ func (m *Member) Client() *clientv3.Client { return m.client }
 // Done is closed when the member has ended, by Stop or because it failed or was
 // removed from the cluster.
 func (m *Member) Done() <-chan struct{} { return m.done }
+
+// Err says why the member ended by itself, once Done is closed: ErrRemoved, or
+// ErrUnavailable.
+func (m *Member) Err() error {
+	if m.removed.Load() {
+		return ErrRemoved
+	}
+	return fmt.Errorf("it stopped: %w", store.ErrUnavailable)
+}
 
 // Stop hands leadership to another member, if there is one, writes what is left
 // to disk and returns when all is over. The stores on the member must be closed

@@ -102,3 +102,21 @@ func issue(t testing.TB, template, parent *x509.Certificate, by *ecdsa.PrivateKe
 	require.NoError(t, err)
 	return key, der
 }
+
+// Join adds a member named name to another's cluster, as a learner, and starts it.
+func Join(t testing.TB, by *member.Member, config member.Config, name string) (*member.Member, member.Config) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	config.Dir, config.Name, config.Listen = t.TempDir(), name, FreeAddress(t)
+	config.Advertise = config.Listen
+	added, err := by.AddLearner(ctx, config.Advertise)
+	require.NoError(t, err)
+	config.Peers = map[string]string{name: config.Advertise}
+	for _, each := range by.Known() {
+		if each.ID != added.ID {
+			config.Peers[each.Name] = each.Address
+		}
+	}
+	return Start(t, config), config
+}

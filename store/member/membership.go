@@ -1,0 +1,125 @@
+package member
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/store"
+)
+
+var _ store.Membership = (*Member)(nil)
+
+// Exists says whether the directory holds a member's data: one that resumes, and
+// need not be added to a cluster.
+func Exists(dir string) bool {
+	logs, err := os.ReadDir(filepath.Join(dataDir(dir), "member", "wal"))
+	return err == nil && len(logs) > 0
+}
+
+// Self implements store.Membership.
+func (m *Member) Self() uint64 { return uint64(m.etcd.Server.MemberID()) }
+
+// Leader implements store.Membership.
+func (m *Member) Leader() uint64 { return uint64(m.etcd.Server.Leader()) }
+
+// Members implements store.Membership.
+func (m *Member) Members(ctx context.Context) ([]store.Member, error) {
+	response, err := m.client.MemberList(ctx)
+	if err != nil {
+		return nil, unavailable("list the managers' databases", err)
+	}
+	var members []store.Member
+	for _, each := range response.Members {
+		members = append(members, store.Member{ID: each.ID, Name: each.Name, Address: addressOf(each.PeerURLs), Learner: each.IsLearner})
+	}
+	return sorted(members), nil
+}
+
+// Known implements store.Membership.
+func (m *Member) Known() []store.Member {
+	var members []store.Member
+	for _, each := range m.etcd.Server.Cluster().Members() {
+		members = append(members, store.Member{
+			ID: uint64(each.ID), Name: each.Name, Address: addressOf(each.PeerURLs), Learner: each.IsLearner,
+		})
+	}
+	return sorted(members)
+}
+
+// AddLearner implements store.Membership.
+func (m *Member) AddLearner(ctx context.Context, address string) (store.Member, error) {
+	to := peerURL(address)
+	response, err := m.client.MemberAddAsLearner(ctx, []string{to.String()})
+	if err != nil {
+		return store.Member{}, unavailable("add a manager's database", err)
+	}
+	return store.Member{ID: response.Member.ID, Address: address, Learner: true}, nil
+}
+
+// Promote implements store.Membership.
+func (m *Member) Promote(ctx context.Context, id uint64) error {
+	_, err := m.client.MemberPromote(ctx, id)
+	switch {
+	case errors.Is(err, rpctypes.ErrMemberLearnerNotReady):
+		return store.ErrBehind
+	case err != nil && !errors.Is(err, rpctypes.ErrMemberNotLearner):
+		return unavailable("make a manager's database a voter", err)
+	}
+	return nil
+}
+
+// Remove implements store.Membership.
+func (m *Member) Remove(ctx context.Context, id uint64) error {
+	_, err := m.client.MemberRemove(ctx, id)
+	if err != nil && !errors.Is(err, rpctypes.ErrMemberNotFound) {
+		return unavailable("remove a manager's database", err)
+	}
+	return nil
+}
+
+// relocate tells the others where this member is reached now. Until they know,
+// it is the one that dials.
+func (m *Member) relocate(ctx context.Context, address string) error {
+	to := peerURL(address)
+	for _, each := range m.Known() {
+		if each.ID != m.Self() || each.Address == address {
+			continue
+		}
+		if _, err := m.client.MemberUpdate(ctx, each.ID, []string{to.String()}); err != nil {
+			return unavailable("tell the other managers this one's address", err)
+		}
+		m.log.Info("told the other managers the new address", zap.String("from", each.Address), zap.String("to", address))
+	}
+	return nil
+}
+
+func unavailable(doing string, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return fmt.Errorf("%s: %w: %w", doing, store.ErrUnavailable, err)
+}
+
+// addressOf is the host:port of a member's URL: orc's have one each.
+func addressOf(urls []string) string {
+	for _, each := range urls {
+		if parsed, err := url.Parse(each); err == nil {
+			return parsed.Host
+		}
+	}
+	return ""
+}
+
+func sorted(members []store.Member) []store.Member {
+	slices.SortFunc(members, func(a, b store.Member) int { return cmp.Compare(a.ID, b.ID) })
+	return members
+}

@@ -1,0 +1,49 @@
+package store
+
+import (
+	"context"
+	"errors"
+)
+
+// Member is one manager's part of the database.
+//
+//	AddLearner ──▶ learner ──(Promote, once it has caught up)──▶ voter ──Remove──▶ gone for good
+//
+// More than half of the voters must be there for anything to be written. A member
+// that was removed never comes back: its manager joins as a new one.
+type Member struct {
+	ID uint64
+	// Name is the node's ID; empty until the member has run for the first time.
+	Name string
+	// Address is where the other members reach it, host:port.
+	Address string
+	// Learner follows the voters and has no vote.
+	Learner bool
+}
+
+// Membership is the database's members, as one of them sees and changes them. It
+// guards no quorum: who changes members thinks of that before.
+type Membership interface {
+	// Self is this member's ID, Leader the one of the member that leads; 0 while
+	// none does, or most members cannot be reached.
+	Self() uint64
+	Leader() uint64
+	// Members lists them in the order of their IDs, as of every change before the
+	// call. It fails while no member leads.
+	Members(ctx context.Context) ([]Member, error)
+	// Known is Members as this member last heard; it always answers.
+	Known() []Member
+	// AddLearner adds one at an address that no member has.
+	AddLearner(ctx context.Context, address string) (Member, error)
+	// Promote makes a learner a voter. The error is ErrBehind while it has not
+	// caught up.
+	Promote(ctx context.Context, id uint64) error
+	// Remove removes a member, which ends by itself when it hears of it. Removing
+	// one that is gone is no error.
+	Remove(ctx context.Context, id uint64) error
+	// Yield lets another member lead, if there is one.
+	Yield() error
+}
+
+// ErrBehind is the refusal to promote a learner that has not caught up.
+var ErrBehind = errors.New("the learner has not caught up yet")
