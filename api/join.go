@@ -35,3 +35,18 @@ type RenewAnswer struct {
 	Certificate []byte `json:"certificate"` // PEM
 	Roots       []byte `json:"roots"`       // PEM
 }
+
+// MemberRequest is POST /v1/members, from a manager by its certificate: it has no
+// database yet, or one that the cluster has given up.
+type MemberRequest struct {
+	Peer string `json:"peer"` // where its database is reached by the other managers (host:port)
+	API  string `json:"api"`  // where its API is reached (host:port)
+}
+
+// MemberAnswer has what a manager's database starts with.
+type MemberAnswer struct {
+	// Ring is the keys that the database is sealed with: seal.Ring.Marshal.
+	Ring []byte `json:"ring"`
+	// Peers are the addresses (host:port) of all databases by name, its own too.
+	Peers map[string]string `json:"peers"`
+}

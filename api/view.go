@@ -38,10 +38,23 @@ type NodeView struct {
 	Node
 	Status *NodeStatus `json:"status"`
 	Leader bool        `json:"leader,omitempty"`
+	// Manager is how the manager that answers sees this one; empty for a worker.
+	Manager ManagerState `json:"manager,omitempty"`
 	Tasks  int         `json:"tasks"` // that should run
 	// Reserved is what the tasks on it reserve.
 	Reserved ResourceSet `json:"reserved"`
 }
+
+// ManagerState says what a manager is worth to the cluster at the moment.
+type ManagerState string
+
+// The states of a manager.
+const (
+	ManagerLeader      ManagerState = "leader"
+	ManagerReachable   ManagerState = "reachable"
+	ManagerLearner     ManagerState = "learner" // its database is still catching up
+	ManagerUnreachable ManagerState = "unreachable"
+)
 
 // AppView is an app with its spec and its counts.
 type AppView struct {

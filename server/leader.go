@@ -33,8 +33,13 @@ type leader struct {
 	store   store.Store
 	id      string
 	planner func(*store.Snapshot) Planner
-	log     *zap.Logger
+	// duties are done beside the planning, each until its ctx ends.
+	duties []duty
+	log    *zap.Logger
 }
+
+// duty is something that the leader alone does.
+type duty func(ctx context.Context, leadership store.Leadership) error
 
 func (l *leader) run(ctx context.Context) error {
 	for {
@@ -62,7 +67,7 @@ func (l *leader) resign(ctx context.Context, leadership store.Leadership) {
 	}
 }
 
-// lead observes, plans and applies until the leadership ends.
+// lead does all that a leader does until the leadership ends.
 func (l *leader) lead(ctx context.Context, leadership store.Leadership) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -73,10 +78,13 @@ func (l *leader) lead(ctx context.Context, leadership store.Leadership) error {
 		case <-ctx.Done():
 		}
 	}()
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return l.follow(ctx, leadership, l.planner, false) })
-	group.Go(func() error { return l.follow(ctx, leadership, newKeeper, true) })
-	return group.Wait()
+	group, working := errgroup.WithContext(ctx)
+	group.Go(func() error { return l.follow(working, leadership, l.planner, false) })
+	group.Go(func() error { return l.follow(working, leadership, newKeeper, true) })
+	for _, each := range l.duties {
+		group.Go(func() error { return each(working, leadership) })
+	}
+	return cause(ctx, group.Wait())
 }
 
 func newKeeper(snapshot *store.Snapshot) Planner { return network.NewKeeper(snapshot) }
@@ -87,7 +95,7 @@ func (l *leader) follow(ctx context.Context, leadership store.Leadership, planne
 	defer watcher.Close()
 	pass := &pass{leader: l, newPlanner: planner, lasting: lasting, leadership: leadership, watcher: watcher}
 	if err := pass.begin(ctx); err != nil {
-		return cause(ctx, err)
+		return err
 	}
 	for {
 		wake, done, err := pass.plan(ctx)
@@ -95,7 +103,7 @@ func (l *leader) follow(ctx context.Context, leadership store.Leadership, planne
 			err = pass.wait(ctx, wake)
 		}
 		if err != nil {
-			return cause(ctx, err)
+			return err
 		}
 	}
 }

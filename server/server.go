@@ -17,6 +17,7 @@ import (
 
 	"github.com/orc-project/orc/scheduler"
 	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/server/managers"
 	"github.com/orc-project/orc/server/session"
 	"github.com/orc-project/orc/store"
 )
@@ -31,9 +32,13 @@ type Config struct {
 	// TCP and Unix are open listeners (see Listen, ListenUnix), which the Server
 	// closes.
 	TCP, Unix net.Listener
+	// Members are the database's; nil means that this is the only manager.
+	Members store.Membership
+	// Keys returns what another manager opens the database with.
+	Keys func() ([]byte, error)
 	// API answers what is not the nodes' own. When it has a Run method, that runs
 	// as long as the server does.
-	API func(*session.Dispatcher) http.Handler
+	API func(*session.Dispatcher, *managers.Managers) http.Handler
 	// Planner makes the scheduler's working memory; nil means scheduler.New.
 	Planner func(*store.Snapshot) Planner
 }
@@ -48,6 +53,7 @@ type Planner interface {
 type Server struct {
 	config     Config
 	log        *zap.Logger
+	managers   *managers.Managers
 	dispatcher *session.Dispatcher
 }
 
@@ -56,7 +62,12 @@ func New(config Config, log *zap.Logger) *Server {
 	if config.Planner == nil {
 		config.Planner = func(snapshot *store.Snapshot) Planner { return scheduler.New(snapshot) }
 	}
-	return &Server{config: config, log: log, dispatcher: session.New(session.Config{Store: config.Store, Node: config.Node}, log)}
+	others := managers.New(managers.Config{
+		Store: config.Store, Node: config.Node, Credentials: config.Credentials, Members: config.Members, Keys: config.Keys,
+	}, log)
+	return &Server{config: config, log: log, managers: others, dispatcher: session.New(session.Config{
+		Store: config.Store, Node: config.Node, Connected: others.Connected, Relay: others.Open,
+	}, log)}
 }
 
 // Run serves until ctx ends, which takes a few seconds at most. It gives up the
@@ -64,10 +75,13 @@ func New(config Config, log *zap.Logger) *Server {
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.dispatcher.Run(ctx) })
+	group.Go(func() error { return s.managers.Run(ctx) })
 	group.Go(func() error {
-		return (&leader{store: s.config.Store, id: s.config.Node, planner: s.config.Planner, log: s.log.Named("leader")}).run(ctx)
+		return (&leader{
+			store: s.config.Store, id: s.config.Node, planner: s.config.Planner, duties: s.duties(), log: s.log.Named("leader"),
+		}).run(ctx)
 	})
-	answers := s.config.API(s.dispatcher)
+	answers := s.config.API(s.dispatcher, s.managers)
 	if runner, ok := answers.(interface{ Run(context.Context) error }); ok {
 		group.Go(func() error { return runner.Run(ctx) })
 	}
@@ -80,11 +94,23 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
+// duties are what a leader does beside planning.
+func (s *Server) duties() []duty {
+	return []duty{
+		func(ctx context.Context, _ store.Leadership) error { return s.managers.Keep(ctx) },
+		func(ctx context.Context, leadership store.Leadership) error {
+			return s.dispatcher.Orphans(ctx, leadership, s.managers.Alive)
+		},
+	}
+}
+
 // handler mounts the rooms behind authentication.
 func (s *Server) handler(answers http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/session", s.dispatcher.ServeSession)
 	mux.HandleFunc("POST /v1/streams/{id}", s.dispatcher.ServeStream)
+	mux.HandleFunc("GET /v1/alive", s.managers.ServeAlive)
+	mux.HandleFunc("POST /v1/relay/{node}", s.managers.Relay(s.dispatcher))
 	mux.Handle("/", answers)
 	return s.authenticate(limitStrangers(mux))
 }

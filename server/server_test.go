@@ -22,6 +22,7 @@ import (
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/scheduler"
 	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/server/managers"
 	"github.com/orc-project/orc/server/session"
 	"github.com/orc-project/orc/store"
 	"github.com/orc-project/orc/store/memory"
@@ -68,7 +69,7 @@ func newCluster(t *testing.T) *cluster {
 	c.address = tcp.Addr().String()
 	s := New(Config{
 		Store: c.store, Node: "m1", Credentials: c.node("m1", api.RoleManager), TCP: tcp, Unix: unix,
-		API: func(d *session.Dispatcher) http.Handler {
+		API: func(d *session.Dispatcher, _ *managers.Managers) http.Handler {
 			c.dispatcher = d
 			return http.HandlerFunc(whoAmI)
 		},

@@ -13,6 +13,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/store"
 )
 
@@ -28,6 +30,12 @@ type Config struct {
 	Store store.Store
 	// Node is this manager's own node ID.
 	Node string
+	// Connected says whether what nodes tell reaches the database; nil means that
+	// it always does.
+	Connected func() bool
+	// Relay opens a stream to a node whose session another manager holds; nil means
+	// that there is no other.
+	Relay func(ctx context.Context, manager, node string, open wire.Open) (io.ReadWriteCloser, error)
 }
 
 // Dispatcher keeps this manager's sessions.
@@ -83,7 +91,7 @@ const comeBack = 10 * time.Second
 func (d *Dispatcher) begin(snapshot *store.Snapshot, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.ready, d.snapshot, d.timeout = true, snapshot, nodeTimeout(snapshot)
+	d.ready, d.snapshot, d.timeout = true, snapshot, NodeTimeout(snapshot)
 	for status := range store.All[api.NodeStatus](snapshot) {
 		if status.State == api.NodeReady && status.Manager == d.config.Node {
 			d.nodes[status.ID] = &presence{id: status.Session, heard: now.Add(comeBack), message: "it did not come back after the manager's restart"}
@@ -195,7 +203,7 @@ func (d *Dispatcher) observeStatus(change store.Change) {
 // observeSettings lets nodes begin anew when the node timeout changed, for both
 // ends of a session must go by the same.
 func (d *Dispatcher) observeSettings() {
-	timeout := nodeTimeout(d.snapshot)
+	timeout := NodeTimeout(d.snapshot)
 	if timeout == d.timeout {
 		return
 	}
@@ -214,7 +222,9 @@ func placed(object api.Object) string {
 	return ""
 }
 
-func nodeTimeout(snapshot *store.Snapshot) time.Duration {
+// NodeTimeout is how long a node, or a manager, may be silent before it counts as
+// lost.
+func NodeTimeout(snapshot *store.Snapshot) time.Duration {
 	if cluster := store.Get[api.Cluster](snapshot, api.ClusterID); cluster != nil && cluster.Settings.NodeTimeout > 0 {
 		return cluster.Settings.NodeTimeout.Std()
 	}

@@ -33,6 +33,9 @@ func (d *Dispatcher) enter() error {
 	if !d.ready {
 		return api.Errorf(api.CodeUnavailable, "this manager is starting or shutting down")
 	}
+	if !d.connected() {
+		return errAlone()
+	}
 	d.wg.Add(1)
 	return nil
 }
@@ -77,6 +80,7 @@ func (d *Dispatcher) sweepLoop(ctx context.Context) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	last := time.Now()
+	var alone time.Duration
 	for {
 		select {
 		case <-ctx.Done():
@@ -84,14 +88,24 @@ func (d *Dispatcher) sweepLoop(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		now := time.Now()
-		if stalled := now.Sub(last); stalled > 5*tick {
+		passed := now.Sub(last)
+		last = now
+		if d.connected() {
+			alone = 0
+		} else {
+			alone += passed
+		}
+		switch {
+		case passed > 5*tick:
 			// This process itself was stopped or starved: what nodes sent meanwhile is
 			// still unread, so their silence means nothing.
-			d.forgive(stalled)
-		} else {
+			d.log.Warn("this process was stalled: nodes get their time again", zap.Duration("for", passed))
+			d.forgive(passed)
+		case alone > 0:
+			d.isolate(alone, passed)
+		default:
 			d.sweep(now)
 		}
-		last = now
 	}
 }
 
@@ -131,8 +145,31 @@ func (d *Dispatcher) writtenOff(node string, p *presence) func(int64, error) {
 	}
 }
 
+// connected says whether what nodes tell reaches the database.
+func (d *Dispatcher) connected() bool { return d.config.Connected == nil || d.config.Connected() }
+
+func errAlone() error {
+	return api.Errorf(api.CodeUnavailable, "this manager does not reach most of the others: another one may")
+}
+
+// isolate is a sweep without a database: nobody can be written off, so the time
+// does not count. When it lasts, the nodes are sent away, for another manager may
+// have what this one lacks, and theirs is running there.
+func (d *Dispatcher) isolate(alone, passed time.Duration) {
+	d.forgive(passed)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if alone < d.timeout/2 {
+		return
+	}
+	for _, p := range d.nodes {
+		if p.session != nil {
+			p.session.cut(errAlone())
+		}
+	}
+}
+
 func (d *Dispatcher) forgive(stalled time.Duration) {
-	d.log.Warn("this process was stalled: nodes get their time again", zap.Duration("for", stalled))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, p := range d.nodes {

@@ -28,10 +28,33 @@ type pending struct {
 
 func (p *pending) refuse() { p.once.Do(func() { close(p.ended) }) }
 
-// Open asks a node for a stream and waits until it is there. The stream carries
-// both directions at once; it lasts until Close, which the caller owes, or until
-// the node ends it. ctx bounds only the waiting.
+// Open asks a node for a stream and waits until it is there, through the manager
+// that holds the node's session. The stream carries both directions at once; it
+// lasts until Close, which the caller owes, or until the node ends it. ctx bounds
+// only the waiting.
 func (d *Dispatcher) Open(ctx context.Context, node string, open wire.Open) (io.ReadWriteCloser, error) {
+	if manager := d.elsewhere(node); manager != "" {
+		return d.config.Relay(ctx, manager, node, open)
+	}
+	return d.OpenHere(ctx, node, open)
+}
+
+// elsewhere is the manager that holds a node's session, if it is another one.
+func (d *Dispatcher) elsewhere(node string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if p := d.nodes[node]; d.config.Relay == nil || d.snapshot == nil || p != nil && p.session != nil {
+		return ""
+	}
+	status := store.Get[api.NodeStatus](d.snapshot, node)
+	if status == nil || status.State != api.NodeReady || status.Manager == d.config.Node {
+		return ""
+	}
+	return status.Manager
+}
+
+// OpenHere is Open for a node whose session this manager holds.
+func (d *Dispatcher) OpenHere(ctx context.Context, node string, open wire.Open) (io.ReadWriteCloser, error) {
 	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
 	defer cancel()
 	open.ID = unguessable()

@@ -1,0 +1,68 @@
+package managers
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/ca"
+)
+
+const (
+	dialTimeout = 2 * time.Second
+	// pingAfter is how long a connection may be silent before it is asked whether
+	// it lives, and pingTimeout how long that may take.
+	pingAfter   = 2 * time.Second
+	pingTimeout = 2 * time.Second
+	maxAnswer   = 64 << 10 // bytes
+)
+
+// newTransport speaks HTTP/2 to other managers, with the certificate in force at
+// the time of each dial.
+func newTransport(credentials *ca.Credentials) *http.Transport {
+	return &http.Transport{
+		ForceAttemptHTTP2: true,
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: dialTimeout}, Config: credentials.Client()}
+			return dialer.DialContext(ctx, network, address)
+		},
+		HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+	}
+}
+
+// get reads a small answer (JSON).
+func (m *Managers) get(ctx context.Context, address, path string, answer any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+path, nil)
+	if err != nil {
+		return err
+	}
+	response, err := m.transport.RoundTrip(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return refusal(response)
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(answer); err != nil {
+		return fmt.Errorf("read the manager's answer: %w", err)
+	}
+	return nil
+}
+
+// refusal is the error that an answer carries.
+func refusal(response *http.Response) error {
+	told := &api.Error{}
+	err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(told)
+	if err != nil || told.Message == "" {
+		return errors.New("the manager answers " + response.Status)
+	}
+	return told
+}

@@ -1,0 +1,115 @@
+// Package managers is what one manager knows of the others and does with them: it
+// notices who is there, lets new ones in and old ones go without ever losing the
+// quorum, and passes streams on to the one that holds a node's session.
+//
+// It decides nothing about services and keeps no state of its own: who is a
+// manager, the database says (api.Node.Role), and what differs from that among the
+// database's members the leader puts right.
+//
+//	api.Node ──(role manager)──▶ Enter: learner ──(caught up)──▶ voter
+//	    └─────(worker, removed)──────────────────────────────────▶ no member
+package managers
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/store"
+)
+
+// Config is what Managers needs.
+type Config struct {
+	Store store.Store
+	// Node is this manager's own node ID.
+	Node string
+	// Credentials are this manager's; they may be replaced meanwhile.
+	Credentials *ca.Credentials
+	// Members are the database's; nil means that there is but this one manager.
+	Members store.Membership
+	// Keys returns what a new manager opens the database with.
+	Keys func() ([]byte, error)
+}
+
+// Managers are the cluster's managers, as one of them sees them.
+type Managers struct {
+	config    Config
+	log       *zap.Logger
+	transport *http.Transport
+	entering  sync.Mutex // one at a time changes the members here
+
+	mu    sync.Mutex
+	peers map[string]*peer // by node ID, this one not among them
+
+	asking sync.WaitGroup // requests to them
+}
+
+// New makes Managers, which look after each other while Run runs.
+func New(config Config, log *zap.Logger) *Managers {
+	return &Managers{
+		config: config, log: log.Named("managers"), transport: newTransport(config.Credentials), peers: make(map[string]*peer),
+	}
+}
+
+// Run notices who is there until ctx ends.
+func (m *Managers) Run(ctx context.Context) error {
+	defer m.transport.CloseIdleConnections()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return m.watchPeers(ctx) })
+	return group.Wait()
+}
+
+// Connected says whether this manager can read what is newest and write: whether
+// it is one of those that agree on a leader.
+func (m *Managers) Connected() bool {
+	return m.config.Members == nil || m.config.Members.Leader() != 0
+}
+
+// State is how a manager is seen from here. leader is the ID of the node that
+// leads.
+func (m *Managers) State(node *api.Node, leader string) api.ManagerState {
+	switch {
+	case node.Role != api.RoleManager:
+		return ""
+	case !m.Alive(node.ID):
+		return api.ManagerUnreachable
+	case node.ID == leader:
+		return api.ManagerLeader
+	case m.config.Members == nil:
+		return api.ManagerReachable
+	}
+	for _, each := range m.config.Members.Known() {
+		if each.Name == node.ID && !each.Learner {
+			return api.ManagerReachable
+		}
+	}
+	return api.ManagerLearner
+}
+
+// all are the nodes that are managers.
+func all(snapshot *store.Snapshot) map[string]*api.Node {
+	found := make(map[string]*api.Node)
+	for node := range store.All[api.Node](snapshot) {
+		if node.Role == api.RoleManager {
+			found[node.ID] = node
+		}
+	}
+	return found
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

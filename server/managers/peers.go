@@ -1,0 +1,142 @@
+package managers
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/server/session"
+)
+
+const (
+	// beats is how often managers are asked within the time that they may be silent.
+	beats = 3
+	// lookEvery is how often this manager looks who was silent for too long.
+	lookEvery = 200 * time.Millisecond
+	// stalled is how late a look must be for this process itself to have been held
+	// up: then the others' silence means nothing.
+	stalled = time.Second
+)
+
+// peer is another manager.
+//
+//	alive ──(no answer for the node timeout)──▶ gone ──(an answer)──▶ alive
+//
+// Each manager asks every other one, so that whoever comes to lead knows already.
+type peer struct {
+	address string
+	asking  bool
+	asked   time.Time
+	heard   time.Time // its last answer, or when it was first known
+	gone    bool
+}
+
+// alive is what GET /v1/alive answers.
+type alive struct {
+	Node string `json:"node"`
+}
+
+// Alive says whether a manager has answered lately. This one always has.
+func (m *Managers) Alive(node string) bool {
+	if node == m.config.Node {
+		return true
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.peers[node]
+	return p != nil && !p.gone
+}
+
+// ServeAlive answers GET /v1/alive, to other managers. One that has lost the
+// database is as good as gone: what nodes tell it goes nowhere.
+func (m *Managers) ServeAlive(w http.ResponseWriter, r *http.Request) {
+	if err := ca.Require(r.Context(), ca.RoleManager); err != nil {
+		session.Refuse(w, err)
+		return
+	}
+	if !m.Connected() {
+		session.Refuse(w, api.Errorf(api.CodeUnavailable, "this manager does not reach most of the others"))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(alive{Node: m.config.Node}) // who asked may be gone
+}
+
+// watchPeers asks the others until ctx ends.
+func (m *Managers) watchPeers(ctx context.Context) error {
+	defer m.asking.Wait()
+	last := time.Now()
+	for {
+		snapshot := m.config.Store.Snapshot()
+		now := time.Now()
+		if late := now.Sub(last); late > stalled {
+			m.forgive(late)
+		}
+		last = now
+		m.look(ctx, all(snapshot), session.NodeTimeout(snapshot), now)
+		if err := pause(ctx, lookEvery); err != nil {
+			return err
+		}
+	}
+}
+
+func (m *Managers) forgive(late time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.peers {
+		p.heard = p.heard.Add(late)
+	}
+}
+
+// look notes who was silent for too long, and asks whose turn it is.
+func (m *Managers) look(ctx context.Context, known map[string]*api.Node, timeout time.Duration, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id := range m.peers {
+		if known[id] == nil {
+			delete(m.peers, id)
+		}
+	}
+	for id, node := range known {
+		if id == m.config.Node {
+			continue
+		}
+		p := m.peers[id]
+		if p == nil {
+			p = &peer{heard: now}
+			m.peers[id] = p
+		}
+		if p.address = node.API; !p.gone && now.Sub(p.heard) > timeout {
+			p.gone = true
+			m.log.Warn("a manager does not answer", zap.String("manager", node.Name), zap.String("address", node.API))
+		}
+		if !p.asking && now.Sub(p.asked) >= timeout/beats && p.address != "" {
+			p.asking, p.asked = true, now
+			address := p.address
+			m.asking.Go(func() { m.ask(ctx, id, p, address, timeout) })
+		}
+	}
+}
+
+func (m *Managers) ask(ctx context.Context, id string, p *peer, address string, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var answer alive
+	err := m.get(ctx, address, "/v1/alive", &answer)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p.asking = false
+	if err != nil || answer.Node != id {
+		return // silence, or another manager at its address
+	}
+	p.heard = time.Now()
+	if p.gone {
+		p.gone = false
+		m.log.Info("a manager answers again", zap.String("node", id), zap.String("address", address))
+	}
+}

@@ -1,0 +1,153 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/store"
+)
+
+// orphanEvery is how often the leader looks for nodes whose manager is gone.
+const orphanEvery = 200 * time.Millisecond
+
+// Orphans writes off nodes whose manager is gone and that no other manager has
+// heard of, while leadership lasts. A node that lives has long enough to find
+// another one; the node of a manager that fell silent fell silent with it.
+//
+//	session with M ──(M gone)──▶ orphan ──(node timeout, and time to find another)──▶ down
+//	    ▲────(session with any manager, M back)────┘
+func (d *Dispatcher) Orphans(ctx context.Context, leadership store.Leadership, alive func(manager string) bool) error {
+	watcher := d.config.Store.Watch()
+	defer watcher.Close()
+	o := &orphans{held: make(map[string]map[string]*api.NodeStatus), since: make(map[string]time.Time), alive: alive}
+	last := time.Now()
+	for {
+		timed, cancel := context.WithTimeout(ctx, orphanEvery)
+		update, err := watcher.Next(timed)
+		cancel()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		switch {
+		case err == nil:
+			o.observe(update)
+		case !errors.Is(err, context.DeadlineExceeded):
+			return err
+		}
+		now := time.Now()
+		if late := now.Sub(last); late > 5*orphanEvery {
+			o.forgive(late)
+		}
+		last = now
+		if err := d.writeOff(ctx, leadership, o.lost(now, d.nodeTimeout())); err != nil {
+			return err
+		}
+	}
+}
+
+func (d *Dispatcher) nodeTimeout() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.timeout
+}
+
+// writeOff writes what is still so: a node that has found another manager has
+// another status by then.
+func (d *Dispatcher) writeOff(ctx context.Context, leadership store.Leadership, lost []*api.NodeStatus) error {
+	for _, each := range lost {
+		next := *each
+		next.State, next.Since, next.Updated = api.NodeDown, time.Now().UTC(), time.Now().UTC()
+		next.Message = "the manager that it was connected to is gone"
+		tx := &store.Tx{}
+		tx.Update(&next)
+		switch _, err := leadership.Commit(ctx, tx); {
+		case err == nil:
+			d.log.Warn("node is down", zap.String("node", next.ID), zap.String("reason", next.Message))
+		case !errors.Is(err, store.ErrConflict):
+			return err
+		}
+	}
+	return nil
+}
+
+// orphans knows which nodes are up, by the manager that holds their sessions, and
+// since when managers are gone.
+type orphans struct {
+	held  map[string]map[string]*api.NodeStatus // by manager, by node
+	since map[string]time.Time
+	alive func(manager string) bool
+	// snapshot is the newest one seen.
+	snapshot *store.Snapshot
+}
+
+func (o *orphans) observe(update store.Update) {
+	begun := o.snapshot != nil
+	o.snapshot = update.Snapshot
+	if !begun {
+		for status := range store.All[api.NodeStatus](update.Snapshot) {
+			o.set(nil, status)
+		}
+		return
+	}
+	for _, change := range update.Changes {
+		if change.Kind == api.KindNodeStatus {
+			before, _ := change.Old.(*api.NodeStatus)
+			after, _ := change.New.(*api.NodeStatus)
+			o.set(before, after)
+		}
+	}
+}
+
+func (o *orphans) set(before, after *api.NodeStatus) {
+	if before != nil {
+		if delete(o.held[before.Manager], before.ID); len(o.held[before.Manager]) == 0 {
+			delete(o.held, before.Manager)
+			delete(o.since, before.Manager)
+		}
+	}
+	if after == nil || after.State != api.NodeReady {
+		return
+	}
+	if o.held[after.Manager] == nil {
+		o.held[after.Manager] = make(map[string]*api.NodeStatus)
+	}
+	o.held[after.Manager][after.ID] = after
+}
+
+// lost are the nodes whose time is over.
+func (o *orphans) lost(now time.Time, timeout time.Duration) []*api.NodeStatus {
+	var lost []*api.NodeStatus
+	for manager, nodes := range o.held {
+		if o.alive(manager) {
+			delete(o.since, manager)
+			continue
+		}
+		if _, known := o.since[manager]; !known {
+			o.since[manager] = now
+		}
+		waited := now.Sub(o.since[manager])
+		for id, status := range nodes {
+			// A manager that is gone was silent for the node timeout already; one that
+			// was demoted is gone at once, and its node is not.
+			if id == manager && o.manages(manager) || waited > timeout+comeBack {
+				lost = append(lost, status)
+			}
+		}
+	}
+	return lost
+}
+
+func (o *orphans) manages(id string) bool {
+	node := store.Get[api.Node](o.snapshot, id)
+	return node != nil && node.Role == api.RoleManager
+}
+
+func (o *orphans) forgive(late time.Duration) {
+	for manager, since := range o.since {
+		o.since[manager] = since.Add(late)
+	}
+}
