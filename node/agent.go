@@ -72,7 +72,7 @@ func (n *process) containerd(ctx context.Context) (config containerd.Config, wat
 }
 
 // managersFile is where the agent keeps the managers it heard of. A manager's own
-// agent talks to its own manager.
+// agent begins with its own manager, and knows of the others anyway.
 func (n *process) managersFile() string {
 	if n.manages() {
 		return ""
@@ -82,11 +82,10 @@ func (n *process) managersFile() string {
 
 // welcomed takes over what a manager tells of the cluster.
 func (n *process) welcomed(welcome wire.Welcome) {
+	n.remember(welcome.Managers)
+	n.tellRole(welcome.Node.Role)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(welcome.Managers) > 0 {
-		n.identity.Managers = welcome.Managers
-	}
 	if err := n.trust(welcome.Roots); err != nil {
 		n.log.Error("the cluster's CA certificates cannot be taken over", zap.Error(err))
 	}

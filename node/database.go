@@ -25,8 +25,9 @@ type database struct {
 }
 
 // openDatabase starts the member and writes, into a new cluster's, what it begins
-// with. Only then does the directory become this node's.
-func (n *process) openDatabase(ctx context.Context) error {
+// with. Only then does the directory become this node's. peers are for a member
+// that is new in an existing cluster.
+func (n *process) openDatabase(ctx context.Context, peers map[string]string) error {
 	ring, err := n.ring()
 	if err != nil {
 		return err
@@ -40,6 +41,7 @@ func (n *process) openDatabase(ctx context.Context) error {
 			return err
 		}
 	}
+	config.Peers = peers
 	db := &database{ring: ring}
 	if db.member, err = member.Start(ctx, config); err != nil {
 		return err
@@ -79,6 +81,8 @@ func (n *process) settle(ctx context.Context) error {
 	if err := n.alone(ctx); err != nil {
 		return err
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if n.identity.Alone == nil {
 		return nil
 	}
@@ -155,11 +159,15 @@ func (d *database) watch(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-d.member.Done():
-		return errors.New("the database has ended: see the log above")
+		return fmt.Errorf("the database has ended: %w", d.member.Err())
 	}
 }
 
+// close ends the store and the member. Of none it is no error.
 func (d *database) close() error {
+	if d == nil {
+		return nil
+	}
 	var errs []error
 	if d.store != nil {
 		errs = append(errs, d.store.Close())

@@ -84,14 +84,16 @@ func (f *founding) transaction() *store.Tx {
 	return tx
 }
 
-// tell prints how others join: as workers, for this version has one manager.
+// tell prints how others join.
 func (n *process) tell(cluster *api.Cluster) error {
-	command, err := JoinCommand(cluster, api.RoleWorker, n.config.Advertise)
+	worker, err := JoinCommand(cluster, api.RoleWorker, n.config.Advertise)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(n.config.Out, "This host (%s) is the manager of the cluster %s.\n\nTo add a worker, run there:\n\n    %s\n\n`orc token worker` prints this command again.\nKeep what `orc unlock-key` prints outside of the cluster: its snapshots open with that alone.\n",
-		n.config.Name, cluster.Name, command)
+	_, err = fmt.Fprintf(n.config.Out, "This host (%s) is the first manager of the cluster %s.\n\nTo add a worker, run there:\n\n    %s\n\n"+
+		"`orc token worker` prints this command again, `orc token manager` the one that adds a manager.\n"+
+		"Keep what `orc unlock-key` prints outside of the cluster: its snapshots open with that alone.\n",
+		n.config.Name, cluster.Name, worker)
 	return err
 }
 

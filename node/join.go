@@ -29,11 +29,8 @@ const (
 // asked again for as long as it takes; everything else that goes wrong is final,
 // and nothing is written then.
 func (n *process) join(ctx context.Context) error {
-	if n.manages() {
-		return api.Invalidf("this version has one manager per cluster: join as a worker, with `orc agent --join`")
-	}
 	if n.config.Token == "" {
-		return api.Invalidf("--join needs --token: `orc token worker` on a manager prints it")
+		return api.Invalidf("--join needs --token: `orc token %s` on a manager prints it", n.config.Role)
 	}
 	token, err := api.ParseToken(n.config.Token)
 	if err != nil {
@@ -68,10 +65,14 @@ func (n *process) joinAt(ctx context.Context, address string, token api.Token) e
 	if err != nil {
 		return err
 	}
-	var answer api.JoinAnswer
-	if err := post(ctx, config, address, "/v1/join", api.JoinRequest{
+	joining := api.JoinRequest{
 		Secret: token.Secret, Request: request, Role: n.config.Role, Name: n.config.Name, Labels: n.config.Labels, Runs: n.runsContainers(),
-	}, &answer); err != nil {
+	}
+	if n.manages() {
+		joining.API = n.config.Advertise
+	}
+	var answer api.JoinAnswer
+	if err := post(ctx, config, address, "/v1/join", joining, &answer); err != nil {
 		return err
 	}
 	credentials, err := ca.NewCredentials(answer.Certificate, key, answer.Roots)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -20,7 +21,19 @@ import (
 	"github.com/orc-project/orc/api"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	code := m.Run()
+	// The connections between etcd's members end some time after the members.
+	deadline := time.Now().Add(10 * time.Second)
+	err := goleak.Find()
+	for ; err != nil && time.Now().Before(deadline); err = goleak.Find() {
+	}
+	if code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 const patience = 2 * time.Minute // for a machine under load
 
@@ -199,7 +212,7 @@ func TestDataDirectoriesThatDoNotFit(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ identity, want string }{
 		"a newer version": {`{"format":99,"id":"a","cluster":"b","role":"manager"}`, "newer orc"},
-		"another role":    {`{"format":1,"id":"a","cluster":"b","role":"worker"}`, "orc agent"},
+		"no credentials":  {`{"format":1,"id":"a","cluster":"b","role":"worker"}`, "credentials"},
 		"damaged":         {`{"format":1`, "damaged"},
 		"empty":           {`{}`, "damaged"},
 	} {

@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -23,7 +25,7 @@ func (n *process) renewLoop(ctx context.Context) error {
 		if err := pause(ctx, max(time.Until(at), time.Second)); err != nil {
 			return err
 		}
-		if err := n.renew(ctx); err != nil {
+		if err := n.renew(ctx, n.managers(), false); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -37,22 +39,24 @@ func (n *process) renewLoop(ctx context.Context) error {
 	}
 }
 
-func (n *process) renew(ctx context.Context) (err error) {
+// renew gets the next certificate from one of the managers. One for another role
+// than the node plays is taken only when it is ready to change it.
+func (n *process) renew(ctx context.Context, managers []string, anyRole bool) error {
 	request, key, err := ca.NewRequest()
 	if err != nil {
 		return err
 	}
 	var answer api.RenewAnswer
-	for _, address := range n.managers() {
-		if err = post(ctx, n.credentials.Client(), address, "/v1/renew", api.RenewRequest{Request: request}, &answer); err == nil || !transient(err) {
-			break
-		}
+	if err := n.ask(ctx, managers, "/v1/renew", api.RenewRequest{Request: request}, &answer); err != nil {
+		return err
 	}
+	next, err := ca.NewCredentials(answer.Certificate, key, answer.Roots)
 	if err != nil {
 		return err
 	}
-	if _, err := ca.NewCredentials(answer.Certificate, key, answer.Roots); err != nil {
-		return err
+	if role := api.Role(next.Peer().Role); !anyRole && role != n.role() {
+		n.tellRole(role)
+		return fmt.Errorf("this node is becoming a %s", role)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -60,6 +64,17 @@ func (n *process) renew(ctx context.Context) (err error) {
 		return err
 	}
 	return n.credentials.Replace(answer.Certificate, key, answer.Roots)
+}
+
+// ask asks the first of the managers that answers.
+func (n *process) ask(ctx context.Context, managers []string, path string, question, answer any) error {
+	err := error(&unreachable{errors.New("no manager's address is known")})
+	for _, address := range managers {
+		if err = post(ctx, n.credentials.Client(), address, path, question, answer); err == nil || !transient(err) {
+			break
+		}
+	}
+	return err
 }
 
 // trust puts the CA certificates in force that the cluster has now. n.mu is held.

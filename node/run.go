@@ -31,7 +31,7 @@ func Run(ctx context.Context, config Config, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	n := &process{config: config, dir: dir, log: log}
+	n := &process{config: config, dir: dir, log: log, told: make(chan api.Role, 1)}
 	err = n.run(ctx)
 	return errors.Join(err, n.close(), dir.close())
 }
@@ -43,11 +43,15 @@ type process struct {
 	log         *zap.Logger
 	identity    *identity
 	credentials *ca.Credentials
-	tcp, unix   net.Listener
-	database    *database // a manager's
-	new         *founding // of a cluster that is being made
+	// tcp and unix are open until a part of the node takes them over.
+	tcp, unix net.Listener
+	database  *database // a manager's
+	new       *founding // of a cluster that is being made
+	// told is what the cluster calls this node, when that is news.
+	told chan api.Role
 
-	// mu guards what identity says of managers, and the credentials' files.
+	// mu guards what identity says of the role and of managers, and the
+	// credentials' files.
 	mu sync.Mutex
 }
 
@@ -68,9 +72,9 @@ func (n *process) run(ctx context.Context) error {
 			return unlessDone(ctx, err)
 		}
 	}
-	if n.manages() {
-		if err := n.openDatabase(ctx); err != nil {
-			return unlessDone(ctx, err)
+	if n.new != nil {
+		if err := n.openDatabase(ctx, nil); err != nil {
+			return errors.Join(unlessDone(ctx, err), n.database.close())
 		}
 	}
 	return n.serve(ctx)
@@ -89,10 +93,6 @@ func (n *process) identify() error {
 		}
 		return err
 	}
-	if id.Role != n.config.Role {
-		command := map[api.Role]string{api.RoleManager: "orc server", api.RoleWorker: "orc agent"}
-		return api.Invalidf("%s is a %s's data directory: start it with `%s`, or choose another --data-dir", n.dir.path, id.Role, command[id.Role])
-	}
 	if n.credentials, err = n.dir.credentials(); err != nil {
 		return err
 	}
@@ -102,6 +102,9 @@ func (n *process) identify() error {
 	if err := n.ofThisCluster(); err != nil {
 		return err
 	}
+	// Which command started it says nothing of a node whose role was changed since;
+	// the certificate does.
+	id.Role = api.Role(n.credentials.Peer().Role)
 	n.identity = id
 	return n.credentials.Check(now())
 }
@@ -144,20 +147,22 @@ func (n *process) become(ctx context.Context) error {
 	return n.join(ctx)
 }
 
-// serve runs the node's parts until ctx ends or one of them fails.
+// serve runs the node's parts until ctx ends or one of them fails. The agent
+// begins at once, whether a manager is there or not, and ends last: until then it
+// is connected to another manager.
 func (n *process) serve(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	if n.manages() {
-		group.Go(func() error { return n.serveManager(ctx) })
-	} else {
-		group.Go(func() error { return n.serveWorkerSocket(ctx) })
-	}
+	lasting, end := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error {
+		defer end()
+		return n.serveRole(ctx)
+	})
 	if n.runsContainers() {
-		group.Go(func() error { return n.serveAgent(ctx) })
+		group.Go(func() error { return n.serveAgent(lasting) })
 	}
 	group.Go(func() error { return n.renewLoop(ctx) })
 	ready(n.log)
-	n.log.Info("orc is running", zap.String("node", n.identity.ID), zap.String("role", string(n.identity.Role)),
+	n.log.Info("orc is running", zap.String("node", n.identity.ID), zap.String("role", string(n.role())),
 		zap.String("name", n.config.Name), zap.String("address", n.config.Advertise))
 	err := group.Wait()
 	stopping(n.log)
@@ -167,9 +172,6 @@ func (n *process) serve(ctx context.Context) error {
 // close ends what run opened.
 func (n *process) close() error {
 	var errs []error
-	if n.database != nil {
-		errs = append(errs, n.database.close())
-	}
 	for _, each := range []net.Listener{n.tcp, n.unix} {
 		if each != nil {
 			if err := each.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
@@ -177,8 +179,8 @@ func (n *process) close() error {
 			}
 		}
 	}
-	if n.unix != nil {
-		errs = append(errs, os.Remove(n.dir.file("orc.sock")))
+	if err := os.Remove(n.dir.file("orc.sock")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		errs = append(errs, err)
 	}
 	if id, err := n.dir.load(); err == nil && id == nil {
 		errs = append(errs, n.clear()) // it did not become a node
@@ -186,7 +188,6 @@ func (n *process) close() error {
 	return errors.Join(errs...)
 }
 
-func (n *process) manages() bool        { return n.config.Role == api.RoleManager }
 func (n *process) runsContainers() bool { return !n.manages() || !n.config.NoAgent }
 
 // unlessDone is nil when ctx ended the work: that is how it is meant to end.

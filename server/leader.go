@@ -63,7 +63,7 @@ func (l *leader) resign(ctx context.Context, leadership store.Leadership) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resignTimeout)
 	defer cancel()
 	if err := leadership.Resign(ctx); err != nil {
-		l.log.Info("could not resign: the election's lease must run out", zap.Error(err))
+		l.log.Info("could not resign: the next leader takes over all the same", zap.Error(err))
 	}
 }
 

@@ -19,7 +19,7 @@ func (a *API) nodes(w http.ResponseWriter, r *http.Request) error {
 	snapshot, leader := a.store.Snapshot(), a.leader(r.Context())
 	views := []api.NodeView{}
 	for _, node := range list[api.Node](snapshot) {
-		views = append(views, viewNode(snapshot, node, leader))
+		views = append(views, a.viewNode(snapshot, node, leader))
 	}
 	return reply(w, views)
 }
@@ -37,7 +37,7 @@ func (a *API) getNode(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, viewNode(snapshot, node, a.leader(r.Context())))
+	return reply(w, a.viewNode(snapshot, node, a.leader(r.Context())))
 }
 
 func (a *API) updateNode(w http.ResponseWriter, r *http.Request) error {
@@ -58,7 +58,7 @@ func (a *API) updateNode(w http.ResponseWriter, r *http.Request) error {
 	if changed := store.Get[api.Node](snapshot, node.ID); changed != nil {
 		node = changed
 	}
-	return reply(w, viewNode(snapshot, node, a.leader(r.Context())))
+	return reply(w, a.viewNode(snapshot, node, a.leader(r.Context())))
 }
 
 func (a *API) removeNode(w http.ResponseWriter, r *http.Request) error {

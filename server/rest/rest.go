@@ -25,10 +25,23 @@ type Dispatcher interface {
 	Open(ctx context.Context, node string, open wire.Open) (io.ReadWriteCloser, error)
 }
 
+// Managers are the cluster's managers, as this one sees them.
+type Managers interface {
+	// State is how a manager is seen; leader is the ID of the node that leads.
+	State(node *api.Node, leader string) api.ManagerState
+	// Enter makes a manager's new database one of the cluster's.
+	Enter(ctx context.Context, node string, request api.MemberRequest) (api.MemberAnswer, error)
+	// MayLeave says why a manager cannot be done without, and Leave takes its
+	// database out.
+	MayLeave(ctx context.Context, node *api.Node) error
+	Leave(ctx context.Context, node *api.Node) error
+}
+
 // Config is what an API needs.
 type Config struct {
 	Store      store.Store
 	Dispatcher Dispatcher
+	Managers   Managers
 	// Resolver asks registries; nil means that only loaded images can be used.
 	Resolver  deploy.Resolver
 	Snapshots Snapshots
@@ -41,6 +54,7 @@ type Config struct {
 type API struct {
 	store      store.Store
 	dispatcher Dispatcher
+	managers   Managers
 	resolver   deploy.Resolver
 	keeper     Snapshots
 	node       string
@@ -52,7 +66,8 @@ type API struct {
 // New makes an API, which remembers events while Run runs.
 func New(config Config) *API {
 	a := &API{
-		store: config.Store, dispatcher: config.Dispatcher, resolver: config.Resolver, keeper: config.Snapshots, node: config.Node,
+		store: config.Store, dispatcher: config.Dispatcher, managers: config.Managers, resolver: config.Resolver,
+		keeper: config.Snapshots, node: config.Node,
 		log: config.Log.Named("rest"), mux: http.NewServeMux(), events: newHistory(eventLimit),
 	}
 	for _, route := range routes {

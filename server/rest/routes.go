@@ -29,6 +29,8 @@ const (
 	Anybody Access = "anybody"
 	// Nodes: by a node's certificate.
 	Nodes Access = "nodes"
+	// OtherManagers: by a manager's certificate.
+	OtherManagers Access = "managers"
 	// Users: the socket on the host, a client's certificate, and managers.
 	Users Access = "users"
 )
@@ -39,6 +41,8 @@ func (a Access) check(ctx context.Context) error {
 		return nil
 	case Nodes:
 		return ca.Require(ctx, ca.RoleWorker, ca.RoleManager)
+	case OtherManagers:
+		return ca.Require(ctx, ca.RoleManager)
 	}
 	return ca.Require(ctx, ca.RoleLocal, ca.RoleClient, ca.RoleManager)
 }

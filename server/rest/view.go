@@ -163,8 +163,9 @@ func viewContainers(s *store.Snapshot, task *api.Task, all bool) []api.Container
 
 // viewNode joins a node with its status and tasks. leader is the leading node's
 // ID.
-func viewNode(s *store.Snapshot, node *api.Node, leader string) api.NodeView {
+func (a *API) viewNode(s *store.Snapshot, node *api.Node, leader string) api.NodeView {
 	view := api.NodeView{Node: *node, Status: store.Get[api.NodeStatus](s, node.ID), Leader: node.ID == leader}
+	view.Manager = a.managers.State(node, leader)
 	if view.Status == nil {
 		view.Status = &api.NodeStatus{State: api.NodeUnknown, Message: "it has never been seen"}
 		view.Status.ID = node.ID

@@ -1,6 +1,7 @@
 package member
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -23,6 +24,10 @@ func lower(logger *zap.Logger, stopping, removed *atomic.Bool) *zap.Logger {
 	}), zap.WithCaller(false), zap.AddStacktrace(zapcore.FatalLevel), zap.WithFatalHook(fatal{}))
 }
 
+// harmless are beginnings of errors that are none: a member that begins says so
+// before it has anything to store.
+var harmless = []string{"failed to update storage version"}
+
 // removal is what a member says last that the others have removed.
 const removal = "data-dir used by this member must be removed"
 
@@ -35,15 +40,14 @@ func (q *quiet) level(entry zapcore.Entry) zapcore.Level {
 		return entry.Level
 	case q.stopping.Load() || entry.Level < zapcore.WarnLevel:
 		return zapcore.DebugLevel
-	case entry.Level == zapcore.ErrorLevel:
+	case entry.Level == zapcore.ErrorLevel && !begins(entry.Message, harmless), begins(entry.Message, loud):
 		return zapcore.WarnLevel
 	}
-	for _, each := range loud {
-		if strings.HasPrefix(entry.Message, each) {
-			return zapcore.WarnLevel
-		}
-	}
 	return zapcore.DebugLevel
+}
+
+func begins(message string, with []string) bool {
+	return slices.ContainsFunc(with, func(each string) bool { return strings.HasPrefix(message, each) })
 }
 
 // Enabled cannot know the message: whatever might come through is enabled.

@@ -1,0 +1,64 @@
+package node
+
+import (
+	"context"
+	"errors"
+
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/store/member"
+	"github.com/orc-project/orc/store/seal"
+)
+
+// joinDatabase opens this manager's database: the one it has, or a new one that
+// the others let in. An attempt that fails before it is one of theirs begins anew.
+func (n *process) joinDatabase(ctx context.Context) error {
+	if member.Exists(n.dir.file("db")) {
+		return n.tryDatabase(ctx, nil)
+	}
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		if err := n.forgetDatabase(); err != nil {
+			return err
+		}
+		peers, err := n.enter(ctx)
+		if err == nil {
+			err = n.tryDatabase(ctx, peers)
+		}
+		var final *api.Error
+		if err == nil || ctx.Err() != nil || errors.As(err, &final) && !transient(err) {
+			return err
+		}
+		n.log.Warn("the managers' database cannot be joined yet: trying again", zap.Duration("in", wait), zap.Error(err))
+		if err := pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// tryDatabase leaves nothing open when it fails.
+func (n *process) tryDatabase(ctx context.Context, peers map[string]string) error {
+	err := n.openDatabase(ctx, peers)
+	if err != nil {
+		n.closeDatabase()
+	}
+	return err
+}
+
+// enter asks the other managers to let this one's new database in, and takes the
+// keys that they send.
+func (n *process) enter(ctx context.Context) (peers map[string]string, err error) {
+	_, peer, err := n.peerAddresses()
+	if err != nil {
+		return nil, err
+	}
+	var answer api.MemberAnswer
+	if err := n.ask(ctx, n.others(), "/v1/members", api.MemberRequest{Peer: peer, API: n.config.Advertise}, &answer); err != nil {
+		return nil, err
+	}
+	ring, err := seal.Unmarshal(answer.Ring)
+	if err != nil {
+		return nil, err
+	}
+	return answer.Peers, n.saveRing(ring)
+}

@@ -1,0 +1,124 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/client"
+)
+
+// voter is one of several, without an agent, and what a user on its host sees.
+type voter struct {
+	*running
+	config Config
+	client *client.Client
+}
+
+func startManager(t *testing.T, config Config) *voter {
+	t.Helper()
+	m := &voter{running: start(t, config), config: config}
+	var err error
+	m.client, err = client.New(client.Options{Host: "unix://" + filepath.Join(config.DataDir, "orc.sock")})
+	require.NoError(t, err)
+	t.Cleanup(m.client.Close)
+	return m
+}
+
+// joining is the configuration of a manager that joins another's cluster.
+func (m *voter) joining(t *testing.T, name string) Config {
+	t.Helper()
+	token, err := m.client.Token(t.Context(), api.RoleManager)
+	require.NoError(t, err)
+	return Config{
+		Role: api.RoleManager, DataDir: t.TempDir(), Listen: freePort(t), Name: name, NoAgent: true,
+		Join: []string{m.config.Listen}, Token: token.Token,
+	}
+}
+
+// sees waits until the manager sees the others in these states, by name.
+func (m *voter) sees(want map[string]api.ManagerState) {
+	m.t.Helper()
+	var got map[string]api.ManagerState
+	require.Eventually(m.t, func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		nodes, err := m.client.Nodes(ctx)
+		got = make(map[string]api.ManagerState)
+		for _, each := range nodes {
+			got[each.Name] = each.Manager
+		}
+		return err == nil && fmt.Sprint(got) == fmt.Sprint(want)
+	}, patience, 50*time.Millisecond, "want %v, see %v", want, &got)
+}
+
+func (m *voter) label(name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, err := m.client.UpdateNode(ctx, "m1", api.NodeUpdate{LabelsAdd: map[string]string{name: "1"}})
+	return err
+}
+
+// three managers, of which the first leads.
+func three(t *testing.T) []*voter {
+	t.Helper()
+	first := startManager(t, managerConfig(t.TempDir(), freePort(t)))
+	first.waitReady(first.config.DataDir)
+	all := []*voter{first, startManager(t, first.joining(t, "m2")), startManager(t, first.joining(t, "m3"))}
+	for _, each := range all {
+		each.sees(map[string]api.ManagerState{"m1": api.ManagerLeader, "m2": api.ManagerReachable, "m3": api.ManagerReachable})
+	}
+	return all
+}
+
+func TestThreeManagersGoOnWithoutOne(t *testing.T) {
+	all := three(t)
+	for i, each := range all {
+		require.NoError(t, each.label(fmt.Sprintf("by%d", i)), "every manager takes changes")
+	}
+	require.NoError(t, all[0].stop())
+	require.Eventually(t, func() bool { return all[1].label("later") == nil }, patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool {
+		nodes, err := all[2].client.Nodes(t.Context())
+		states := make(map[api.ManagerState]int)
+		for _, each := range nodes {
+			states[each.Manager]++
+		}
+		return err == nil && states[api.ManagerLeader] == 1 && states[api.ManagerReachable] == 1 && states[api.ManagerUnreachable] == 1
+	}, patience, 50*time.Millisecond)
+
+	// It returns.
+	config := all[0].config
+	config.Bootstrap = false
+	again := startManager(t, config)
+	again.waitReady(config.DataDir)
+	require.NoError(t, again.label("again"))
+	node, err := again.client.Node(t.Context(), "m1")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"by0": "1", "by1": "1", "by2": "1", "later": "1", "again": "1"}, node.Labels)
+}
+
+func TestAllManagersAtOnceComeBack(t *testing.T) {
+	all := three(t)
+	require.NoError(t, all[0].label("before"))
+	for _, each := range all {
+		began := time.Now()
+		require.NoError(t, each.stop())
+		t.Logf("%s ended in %s", each.config.Name, time.Since(began))
+	}
+	began := time.Now()
+	var again []*voter
+	for _, each := range all {
+		again = append(again, startManager(t, each.config))
+	}
+	for _, each := range again {
+		each.waitReady(each.config.DataDir)
+		require.Eventually(t, func() bool { return each.label("after") == nil }, patience, 50*time.Millisecond)
+		t.Logf("%s writes after %s", each.config.Name, time.Since(began))
+	}
+}

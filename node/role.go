@@ -1,0 +1,174 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server"
+	"github.com/orc-project/orc/server/session"
+)
+
+// errRoleChanged ends a node's part: it takes up another.
+var errRoleChanged = errors.New("the node's role has changed")
+
+// serveRole plays the node's part, and the next one when its role changes. The
+// certificate says which it is; to change it is to get another.
+//
+//	worker ──(told that it is a manager)──▶ manager: enters the database, serves
+//	   ▲──(its database was removed, the others say worker)──┘
+func (n *process) serveRole(ctx context.Context) error {
+	for {
+		part := n.work
+		if n.manages() {
+			part = n.manage
+		}
+		if err := part(ctx); !errors.Is(err, errRoleChanged) {
+			return err
+		}
+		n.log.Info("this node has another part now", zap.String("role", string(n.role())))
+	}
+}
+
+func (n *process) role() api.Role {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.identity == nil {
+		return n.config.Role
+	}
+	return n.identity.Role
+}
+
+func (n *process) manages() bool { return n.role() == api.RoleManager }
+
+// work is the node's part as a worker, beside its agent: it tells whoever asks the
+// socket where to ask, until it is to become a manager.
+func (n *process) work(ctx context.Context) error {
+	if err := n.forgetDatabase(); err != nil {
+		return err
+	}
+	managers := "one"
+	if known := n.managers(); len(known) > 0 {
+		managers = hostOf(known[0])
+	}
+	return n.refuseWhile(ctx, api.Invalidf("this node is a worker: run the command on a manager (%s), or from anywhere with `orc context`", managers),
+		func(ctx context.Context) error {
+			for {
+				select {
+				case <-ctx.Done():
+					return ctx.Err()
+				case role := <-n.told:
+					if role == api.RoleManager {
+						return n.reconsider(ctx)
+					}
+				}
+			}
+		})
+}
+
+// tellRole notes what the cluster calls this node.
+func (n *process) tellRole(role api.Role) {
+	if role == n.role() {
+		return
+	}
+	select {
+	case n.told <- role:
+	default: // it has been told, and looks for itself
+	}
+}
+
+// reconsider asks the other managers for the certificate of the role that the node
+// has now, which may be the same. The error is errRoleChanged when all is ready
+// for it.
+func (n *process) reconsider(ctx context.Context) error {
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		err := n.renew(ctx, n.others(), true)
+		if err == nil {
+			break
+		}
+		if !transient(err) {
+			return err
+		}
+		n.log.Warn("no manager tells what this node is now: trying again", zap.Duration("in", wait), zap.Error(err))
+		if err := pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+	if err := n.forgetDatabase(); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.identity.Role = api.Role(n.credentials.Peer().Role)
+	if err := n.dir.save(n.identity); err != nil {
+		return err
+	}
+	return errRoleChanged
+}
+
+// forgetDatabase removes what a manager has and a worker must not have, or what is
+// of no use any more.
+func (n *process) forgetDatabase() error {
+	for _, name := range []string{"db", "ring", "ring.key"} {
+		if err := os.RemoveAll(n.dir.file(name)); err != nil {
+			return fmt.Errorf("remove the database that is no longer this node's: %w", err)
+		}
+	}
+	return nil
+}
+
+func (n *process) closeDatabase() {
+	if err := n.database.close(); err != nil {
+		n.log.Warn("the database did not end well", zap.Error(err))
+	}
+	n.database = nil
+}
+
+// refuseWhile answers everybody at the socket with the same error while do runs.
+func (n *process) refuseWhile(ctx context.Context, refusal error, do func(context.Context) error) error {
+	unix, err := n.openSocket()
+	if err != nil {
+		return err
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		session.Refuse(w, refusal)
+	})
+	group, ctx := errgroup.WithContext(ctx)
+	refusing, end := context.WithCancel(ctx)
+	group.Go(func() error {
+		if err := server.ServeLocal(refusing, handler, unix, n.log); refusing.Err() == nil {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		defer end()
+		return do(ctx)
+	})
+	return group.Wait()
+}
+
+// openSocket is the socket that was opened first, or a new one at its place.
+func (n *process) openSocket() (net.Listener, error) {
+	if opened := n.unix; opened != nil {
+		n.unix = nil
+		return opened, nil
+	}
+	return server.ListenUnix(n.dir.file("orc.sock"))
+}
+
+// openPort is the API's port that was opened first, or a new one.
+func (n *process) openPort() (net.Listener, error) {
+	if opened := n.tcp; opened != nil {
+		n.tcp = nil
+		return opened, nil
+	}
+	return server.Listen(n.config.Listen)
+}
