@@ -51,6 +51,9 @@ type NodeUpdate struct {
 	Availability *Availability     `json:"availability,omitempty"`
 	LabelsAdd    map[string]string `json:"labelsAdd,omitempty"`
 	LabelsRemove []string          `json:"labelsRemove,omitempty"`
+	// Force demotes a manager that the others cannot do without: from then on
+	// nothing can be changed until those that are down are back.
+	Force bool `json:"force,omitempty"`
 }
 
 // ServiceCreate is POST /v1/services.

@@ -18,6 +18,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server"
 	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/server/managers"
 	"github.com/orc-project/orc/server/rest"
 	"github.com/orc-project/orc/server/session"
 	"github.com/orc-project/orc/store"
@@ -44,8 +45,8 @@ func startManager(t *testing.T, atEnd func(func())) string {
 	require.NoError(t, err)
 	manager := server.New(server.Config{
 		Store: database, Node: "m1", Credentials: credentials, TCP: tcp, Unix: unix,
-		API: func(d *session.Dispatcher) http.Handler {
-			return rest.New(rest.Config{Store: database, Dispatcher: d, Node: "m1", Log: zap.NewNop()})
+		API: func(d *session.Dispatcher, others *managers.Managers) http.Handler {
+			return rest.New(rest.Config{Store: database, Dispatcher: d, Managers: others, Node: "m1", Log: zap.NewNop()})
 		},
 	}, zap.NewNop())
 	ctx, cancel := context.WithCancel(context.Background())

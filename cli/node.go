@@ -23,8 +23,9 @@ func (p *program) node() *cli.Command {
 				return cl.Node(ctx, ref)
 			}),
 			p.nodePs(), p.nodeUpdate(),
-			p.nodeRole("promote", "Make workers managers", api.RoleManager),
-			p.nodeRole("demote", "Make managers workers", api.RoleWorker),
+			p.nodeRole("promote", "Make workers managers", api.RoleManager, "Nothing on the node is restarted. Managers are best 3 or 5: more than half of them must be up."),
+			p.nodeRole("demote", "Make managers workers", api.RoleWorker, "Nothing on the node is restarted.",
+				&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "also when the managers that are left are too few to agree: then nothing can be changed until those that are down are back, or `orc server --force-new-cluster`"}),
 			remover(p, "orc node", "node", []cli.Flag{
 				&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "also when it is up; its containers are left to themselves"},
 			}, func(c *cli.Context, cl *client.Client, ref string) error {
@@ -79,17 +80,7 @@ func nodeColor(n api.NodeView) output.Color {
 	return output.Busy
 }
 
-func managerStatus(n api.NodeView) string {
-	switch {
-	case n.Role != api.RoleManager:
-		return ""
-	case n.Leader:
-		return "Leader"
-	case n.Runs && nodeState(n) != api.NodeReady:
-		return "Unreachable"
-	}
-	return "Reachable"
-}
+func managerStatus(n api.NodeView) string { return upperFirst(string(n.Manager)) }
 
 func nodeAddress(n api.NodeView) string {
 	if n.Status != nil && n.Status.Info.Address.IsValid() {
@@ -142,16 +133,17 @@ func (p *program) nodePs() *cli.Command {
 	}
 }
 
-func (p *program) nodeRole(name, usage string, role api.Role) *cli.Command {
+func (p *program) nodeRole(name, usage string, role api.Role, more string, flags ...cli.Flag) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: usage, ArgsUsage: "NODE…",
-		Description: examples("orc node " + name + " n2"),
+		Description: examples("orc node "+name+" n2") + "\n\n" + more,
+		Flags:       flags,
 		Action: p.with(func(c *cli.Context, cl *client.Client) error {
 			if err := argCount(c, 1, -1); err != nil {
 				return err
 			}
 			return p.each(c, func(ref string) error {
-				_, err := cl.UpdateNode(c.Context, ref, api.NodeUpdate{Role: &role})
+				_, err := cl.UpdateNode(c.Context, ref, api.NodeUpdate{Role: &role, Force: c.Bool("force")})
 				return err
 			})
 		}),

@@ -107,11 +107,8 @@ func TestAllManagersAtOnceComeBack(t *testing.T) {
 	all := three(t)
 	require.NoError(t, all[0].label("before"))
 	for _, each := range all {
-		began := time.Now()
 		require.NoError(t, each.stop())
-		t.Logf("%s ended in %s", each.config.Name, time.Since(began))
 	}
-	began := time.Now()
 	var again []*voter
 	for _, each := range all {
 		again = append(again, startManager(t, each.config))
@@ -119,6 +116,28 @@ func TestAllManagersAtOnceComeBack(t *testing.T) {
 	for _, each := range again {
 		each.waitReady(each.config.DataDir)
 		require.Eventually(t, func() bool { return each.label("after") == nil }, patience, 50*time.Millisecond)
-		t.Logf("%s writes after %s", each.config.Name, time.Since(began))
 	}
+}
+
+func TestAManagerIsRemovedUnlessItIsNeeded(t *testing.T) {
+	all := three(t)
+	require.NoError(t, all[2].stop())
+	all[0].sees(map[string]api.ManagerState{"m1": api.ManagerLeader, "m2": api.ManagerReachable, "m3": api.ManagerUnreachable})
+	err := all[0].client.RemoveNode(t.Context(), "m2", true)
+	require.Equal(t, api.CodeConflict, api.CodeOf(err))
+	require.ErrorContains(t, err, "of which 1 can be reached and 2 are needed")
+
+	// One that is down shrinks the quorum, then another can go too.
+	require.NoError(t, all[0].client.RemoveNode(t.Context(), "m3", false))
+	require.NoError(t, all[1].client.RemoveNode(t.Context(), "m1", true), "the leader, by another")
+	<-all[0].done
+	require.ErrorContains(t, all[0].err, "removed from the cluster")
+	all[1].sees(map[string]api.ManagerState{"m2": api.ManagerLeader})
+	err = all[1].client.RemoveNode(t.Context(), "m2", true)
+	require.ErrorContains(t, err, "last manager")
+
+	// What was removed while it was down learns it when it starts.
+	again := startManager(t, all[2].config)
+	<-again.done
+	require.ErrorContains(t, again.err, "removed from the cluster")
 }

@@ -62,15 +62,24 @@ func newCluster(t *testing.T) *cluster {
 	_, err = c.store.Commit(t.Context(), tx)
 	require.NoError(t, err)
 
+	t.Cleanup(func() { c.store.Close() })
+	c.address, c.dispatcher = c.serve("m1", c.socket)
+	return c
+}
+
+// serve runs a manager.
+func (c *cluster) serve(id, socket string) (address string, dispatcher *session.Dispatcher) {
+	t := c.t
+	t.Helper()
 	tcp, err := Listen("127.0.0.1:0")
 	require.NoError(t, err)
-	unix, err := ListenUnix(c.socket)
+	unix, err := ListenUnix(socket)
 	require.NoError(t, err)
-	c.address = tcp.Addr().String()
+	made := make(chan *session.Dispatcher, 1)
 	s := New(Config{
-		Store: c.store, Node: "m1", Credentials: c.node("m1", api.RoleManager), TCP: tcp, Unix: unix,
+		Store: c.store, Node: id, Credentials: c.node(id, api.RoleManager), TCP: tcp, Unix: unix,
 		API: func(d *session.Dispatcher, _ *managers.Managers) http.Handler {
-			c.dispatcher = d
+			made <- d
 			return http.HandlerFunc(whoAmI)
 		},
 		Planner: func(*store.Snapshot) Planner { return idle{} },
@@ -86,9 +95,8 @@ func newCluster(t *testing.T) *cluster {
 		case <-time.After(patience):
 			t.Error("the server does not end")
 		}
-		c.store.Close()
 	})
-	return c
+	return tcp.Addr().String(), <-made
 }
 
 // whoAmI stands for the API.
@@ -243,21 +251,24 @@ func (w *worker) answer(id string, body io.Reader) (*http.Response, error) {
 	return w.client.Do(request)
 }
 
-func TestAStreamCarriesBothDirectionsAtOnce(t *testing.T) {
-	c := newCluster(t)
-	c.work("w1", func(w *worker, open wire.Open) {
-		r, pipe := io.Pipe()
-		response, err := w.answer(open.ID, r)
-		if err != nil || response.StatusCode != http.StatusOK {
-			pipe.CloseWithError(errors.New("refused"))
-			return
-		}
-		defer response.Body.Close()
-		io.Copy(pipe, response.Body) // an echo
-		pipe.Close()
-	})
+// echo answers a stream with what comes down it.
+func echo(w *worker, open wire.Open) {
+	r, pipe := io.Pipe()
+	response, err := w.answer(open.ID, r)
+	if err != nil || response.StatusCode != http.StatusOK {
+		pipe.CloseWithError(errors.New("refused"))
+		return
+	}
+	defer response.Body.Close()
+	io.Copy(pipe, response.Body)
+	pipe.Close()
+}
+
+// requireEcho opens a stream to w1 some times, and sends and reads on it.
+func requireEcho(t *testing.T, d *session.Dispatcher) {
+	t.Helper()
 	for range 3 {
-		stream, err := c.dispatcher.Open(t.Context(), "w1", wire.Open{Do: &wire.DoRequest{}})
+		stream, err := d.Open(t.Context(), "w1", wire.Open{Do: &wire.DoRequest{}})
 		require.NoError(t, err)
 		for _, size := range []int{1, 10, 1 << 20} {
 			data := bytes.Repeat([]byte{7}, size)
@@ -272,6 +283,12 @@ func TestAStreamCarriesBothDirectionsAtOnce(t *testing.T) {
 		_, err = stream.Write([]byte("x"))
 		require.Error(t, err)
 	}
+}
+
+func TestAStreamCarriesBothDirectionsAtOnce(t *testing.T) {
+	c := newCluster(t)
+	c.work("w1", echo)
+	requireEcho(t, c.dispatcher)
 }
 
 func TestAStreamIsOnlyForTheNodeThatWasAsked(t *testing.T) {

@@ -22,8 +22,10 @@ func (d *Draft) UpdateNode(node *api.Node, update api.NodeUpdate) error {
 		}
 		after.Name = *update.Name
 	}
-	if update.Role != nil && *update.Role != node.Role {
-		return api.Invalidf("node %s is a %s: this version cannot change the role of a node; remove it, and join it again with the other token", node.Name, node.Role)
+	if update.Role != nil {
+		if err := d.changeRole(node, &after, *update.Role); err != nil {
+			return err
+		}
 	}
 	if update.Availability != nil {
 		switch *update.Availability {
@@ -52,6 +54,33 @@ func (d *Draft) UpdateNode(node *api.Node, update api.NodeUpdate) error {
 	return nil
 }
 
+// changeRole drafts a promotion or a demotion, on the condition that meanwhile
+// nobody changes who is a manager: two at once could cost the quorum that one of
+// them would not.
+func (d *Draft) changeRole(before, after *api.Node, role api.Role) error {
+	switch {
+	case role != api.RoleManager && role != api.RoleWorker:
+		return api.Invalidf("role %q: use manager or worker", role)
+	case role == before.Role:
+		return nil
+	case role == api.RoleWorker && !before.Runs:
+		return api.Invalidf("node %s runs no containers (--no-agent), so it is nothing but a manager: remove it with `orc node rm`", before.Name)
+	case role == api.RoleWorker:
+		after.API, after.Member = "", 0
+	}
+	after.Role = role
+	d.requireManagers(before)
+	return nil
+}
+
+func (d *Draft) requireManagers(but *api.Node) {
+	for node := range store.All[api.Node](d.snapshot) {
+		if node.Role == api.RoleManager && node.ID != but.ID {
+			d.require(node)
+		}
+	}
+}
+
 func validateLabels(labels map[string]string) error {
 	for name := range labels {
 		if !labelName.MatchString(name) {
@@ -64,9 +93,10 @@ func validateLabels(labels map[string]string) error {
 // RemoveNode drafts a node's end. Its tasks are the leader's to replace.
 func (d *Draft) RemoveNode(node *api.Node, force bool) error {
 	status := store.Get[api.NodeStatus](d.snapshot, node.ID)
+	if node.Role == api.RoleManager {
+		d.requireManagers(node)
+	}
 	switch {
-	case node.Role == api.RoleManager:
-		return api.Conflictf("node %s is a manager: this version removes workers only", node.Name)
 	case status != nil && status.State == api.NodeReady && !force:
 		return api.Conflictf("node %s is up: drain it (`orc node update --availability drain %s`) and stop orc on it first, or use --force", node.Name, node.Name)
 	}

@@ -11,7 +11,7 @@ import (
 var nodeRoutes = []Route{
 	{Method: "GET", Path: "/v1/nodes", Access: Users, Does: "the nodes", handler: (*API).nodes},
 	{Method: "GET", Path: "/v1/nodes/{ref}", Access: Users, Does: "one node; `self` is the manager that answers", handler: (*API).getNode},
-	{Method: "PATCH", Path: "/v1/nodes/{ref}", Access: Users, Does: "change a node's name, availability or labels", handler: (*API).updateNode},
+	{Method: "PATCH", Path: "/v1/nodes/{ref}", Access: Users, Does: "change a node's name, availability, labels or role", handler: (*API).updateNode},
 	{Method: "DELETE", Path: "/v1/nodes/{ref}", Access: Users, Does: "remove a node that is down; with `force=1` one that is up", handler: (*API).removeNode},
 }
 
@@ -46,12 +46,22 @@ func (a *API) updateNode(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var node *api.Node
+	demoted := false
 	_, snapshot, err := a.commit(r, func(d *deploy.Draft) (err error) {
 		if node, err = a.findNode(d.Snapshot(), r.PathValue("ref")); err != nil {
 			return err
 		}
+		demoted = node.Role == api.RoleManager && update.Role != nil && *update.Role == api.RoleWorker
+		if demoted && !update.Force {
+			if err := a.managers.MayLeave(r.Context(), node); err != nil {
+				return err
+			}
+		}
 		return d.UpdateNode(node, update)
 	})
+	if err == nil && demoted {
+		err = a.managers.Leave(r.Context(), node)
+	}
 	if err != nil {
 		return err
 	}
@@ -66,13 +76,19 @@ func (a *API) removeNode(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = a.commit(r, func(d *deploy.Draft) error {
-		node, err := a.findNode(d.Snapshot(), r.PathValue("ref"))
-		if err != nil {
+	var node *api.Node
+	_, _, err = a.commit(r, func(d *deploy.Draft) (err error) {
+		if node, err = a.findNode(d.Snapshot(), r.PathValue("ref")); err != nil {
 			return err
 		}
-		return d.RemoveNode(node, force)
+		if err := d.RemoveNode(node, force); err != nil || node.Role != api.RoleManager {
+			return err
+		}
+		return a.managers.MayLeave(r.Context(), node)
 	})
+	if err == nil && node.Role == api.RoleManager {
+		err = a.managers.Leave(r.Context(), node)
+	}
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type manager struct {
 	ctx    context.Context
 	store  *memory.Store
 	nodes  *nodes
+	others *others
 	images registry
 	shelf  *shelf
 	client *client.Client
@@ -46,7 +47,10 @@ type manager struct {
 func newManager(t *testing.T) *manager {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	m := &manager{t: t, ctx: ctx, store: memory.New(), nodes: &nodes{}, images: registry{}, shelf: &shelf{}, socket: filepath.Join(t.TempDir(), "s")}
+	m := &manager{
+		t: t, ctx: ctx, store: memory.New(), nodes: &nodes{}, others: &others{}, images: registry{}, shelf: &shelf{},
+		socket: filepath.Join(t.TempDir(), "s"),
+	}
 	authority, err := ca.New("cluster1", time.Now())
 	require.NoError(t, err)
 	key, err := authority.Key()
@@ -59,7 +63,9 @@ func newManager(t *testing.T) *manager {
 		&api.NodeStatus{Meta: api.Meta{ID: "n1id"}, State: api.NodeReady, Session: "s1"},
 		&api.NodeStatus{Meta: api.Meta{ID: "n2id"}, State: api.NodeReady, Session: "s2"},
 	)
-	m.api = New(Config{Store: m.store, Dispatcher: m.nodes, Resolver: m.images, Snapshots: m.shelf, Node: "n1id", Log: zap.NewNop()})
+	m.api = New(Config{
+		Store: m.store, Dispatcher: m.nodes, Managers: m.others, Resolver: m.images, Snapshots: m.shelf, Node: "n1id", Log: zap.NewNop(),
+	})
 	var running sync.WaitGroup
 	running.Go(func() { _ = m.api.Run(ctx) }) // ends with ctx
 	listener, err := net.Listen("unix", m.socket)

@@ -90,10 +90,11 @@ func (d *Dispatcher) sweepLoop(ctx context.Context) error {
 		now := time.Now()
 		passed := now.Sub(last)
 		last = now
-		if d.connected() {
-			alone = 0
-		} else {
+		if !d.connected() {
 			alone += passed
+		} else if alone > 0 {
+			alone = 0
+			d.expect(now)
 		}
 		switch {
 		case passed > 5*tick:
@@ -165,6 +166,17 @@ func (d *Dispatcher) isolate(alone, passed time.Duration) {
 	for _, p := range d.nodes {
 		if p.session != nil {
 			p.session.cut(errAlone())
+		}
+	}
+}
+
+// expect gives the nodes that are away time to come back, as after a restart.
+func (d *Dispatcher) expect(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range d.nodes {
+		if p.session == nil {
+			p.heard = now.Add(comeBack)
 		}
 	}
 }

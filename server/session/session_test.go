@@ -44,8 +44,12 @@ func newStore(t *testing.T, nodes ...string) *memory.Store {
 }
 
 func newManager(t *testing.T, s *memory.Store) *manager {
+	return newManagerOf(t, Config{Store: s, Node: "manager"})
+}
+
+func newManagerOf(t *testing.T, config Config) *manager {
 	ctx, cancel := context.WithCancel(context.Background())
-	m := &manager{t: t, store: s, d: New(Config{Store: s, Node: "manager"}, zap.NewNop())}
+	m := &manager{t: t, store: config.Store.(*memory.Store), d: New(config, zap.NewNop())}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

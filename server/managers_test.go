@@ -1,0 +1,97 @@
+package server
+
+import (
+	"io"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/server/session"
+)
+
+// second adds a manager to the cluster's first, and waits until they have met.
+func (c *cluster) second() *session.Dispatcher {
+	c.t.Helper()
+	c.put(&api.Node{Meta: api.Meta{ID: "m2"}, Name: "m2", Role: api.RoleManager, API: "10.0.0.2:6720"})
+	address, dispatcher := c.serve("m2", filepath.Join(c.t.TempDir(), "orc.sock"))
+	c.put(&api.Node{Meta: api.Meta{ID: "m1"}, Name: "m1", Role: api.RoleManager, API: c.address})
+	c.put(&api.Node{Meta: api.Meta{ID: "m2"}, Name: "m2", Role: api.RoleManager, API: address})
+	return dispatcher
+}
+
+func TestAnyManagerReachesANodeThatIsConnectedToAnother(t *testing.T) {
+	c := newCluster(t)
+	other := c.second()
+	c.work("w1", echo)
+	requireEcho(t, c.dispatcher)
+	require.Eventually(t, func() bool {
+		stream, err := other.Open(t.Context(), "w1", wire.Open{Do: &wire.DoRequest{}})
+		if err == nil {
+			stream.Close()
+		}
+		return err == nil
+	}, patience, 10*time.Millisecond, "the other manager has not heard of the session")
+	requireEcho(t, other)
+
+	_, err := other.Open(t.Context(), "w2", wire.Open{Do: &wire.DoRequest{}})
+	require.Equal(t, api.CodeUnavailable, api.CodeOf(err))
+	c.put(&api.NodeStatus{Meta: api.Meta{ID: "w2"}, State: api.NodeReady, Manager: "m1", Session: "gone"})
+	_, err = other.Open(t.Context(), "w2", wire.Open{Do: &wire.DoRequest{}})
+	require.Equal(t, api.CodeUnavailable, api.CodeOf(err))
+	require.ErrorContains(t, err, "not connected", "the other manager's own words")
+}
+
+func TestAStreamThroughAnotherManagerEndsWithTheNodesSide(t *testing.T) {
+	c := newCluster(t)
+	other := c.second()
+	c.work("w1", func(w *worker, open wire.Open) {
+		response, err := w.answer(open.ID, io.LimitReader(zeros{}, 1<<20))
+		if err == nil {
+			io.Copy(io.Discard, response.Body)
+			response.Body.Close()
+		}
+	})
+	var stream io.ReadWriteCloser
+	require.Eventually(t, func() bool {
+		var err error
+		stream, err = other.Open(t.Context(), "w1", wire.Open{Do: &wire.DoRequest{}})
+		return err == nil
+	}, patience, 10*time.Millisecond)
+	defer stream.Close()
+	n, err := io.Copy(io.Discard, stream)
+	require.NoError(t, err)
+	require.EqualValues(t, 1<<20, n)
+}
+
+// zeros never end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+func TestOnlyManagersAskManagers(t *testing.T) {
+	c := newCluster(t)
+	c.put(&api.Node{Meta: api.Meta{ID: "w1"}, Name: "w1", Role: api.RoleWorker})
+	certificate, key, err := c.authority.IssueClient("ann", time.Now())
+	require.NoError(t, err)
+	ann, err := ca.NewCredentials(certificate, key, c.authority.Roots())
+	require.NoError(t, err)
+	for _, client := range []*http.Client{c.client(c.node("w1", api.RoleWorker).Client()), c.client(c.node("w1", api.RoleManager).Client()), c.client(ann.Client())} {
+		response, err := client.Get("https://" + c.address + "/v1/alive")
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, http.StatusForbidden, response.StatusCode)
+		response, err = client.Post("https://"+c.address+"/v1/relay/w1", "", nil)
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, http.StatusForbidden, response.StatusCode)
+	}
+}

@@ -1,0 +1,71 @@
+package rest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/api"
+)
+
+// others stand for the cluster's managers.
+type others struct {
+	needed  error // why none may leave
+	left    []string
+	entered map[string]api.MemberRequest
+}
+
+func (o *others) State(node *api.Node, leader string) api.ManagerState {
+	switch {
+	case node.Role != api.RoleManager:
+		return ""
+	case node.ID == leader:
+		return api.ManagerLeader
+	}
+	return api.ManagerReachable
+}
+
+func (o *others) Enter(_ context.Context, node string, request api.MemberRequest) (api.MemberAnswer, error) {
+	o.entered = map[string]api.MemberRequest{node: request}
+	return api.MemberAnswer{Ring: []byte("keys"), Peers: map[string]string{node: request.Peer}}, nil
+}
+
+func (o *others) MayLeave(context.Context, *api.Node) error { return o.needed }
+
+func (o *others) Leave(_ context.Context, node *api.Node) error {
+	o.left = append(o.left, node.ID)
+	return nil
+}
+
+func TestRolesChange(t *testing.T) {
+	m := newManager(t)
+	manager, worker, king := api.RoleManager, api.RoleWorker, api.Role("king")
+	view, err := m.client.UpdateNode(m.ctx, "n2", api.NodeUpdate{Role: &manager})
+	require.NoError(t, err)
+	require.Equal(t, manager, view.Role)
+	_, err = m.client.UpdateNode(m.ctx, "n2", api.NodeUpdate{Role: &king})
+	requireCode(t, api.CodeInvalid, err, "king")
+
+	m.others.needed = api.Conflictf("it is needed")
+	_, err = m.client.UpdateNode(m.ctx, "n1", api.NodeUpdate{Role: &worker})
+	requireCode(t, api.CodeConflict, err, "it is needed")
+	err = m.client.RemoveNode(m.ctx, "n1", true)
+	requireCode(t, api.CodeConflict, err, "it is needed")
+	require.Empty(t, m.others.left)
+	view, err = m.client.UpdateNode(m.ctx, "n1", api.NodeUpdate{Role: &worker, Force: true})
+	require.NoError(t, err)
+	require.Equal(t, worker, view.Role)
+	require.Empty(t, view.API)
+	require.Equal(t, []string{"n1id"}, m.others.left)
+
+	m.others.needed = nil
+	err = m.client.RemoveNode(m.ctx, "n2", false)
+	requireCode(t, api.CodeConflict, err, "n2 is up")
+	require.NoError(t, m.client.RemoveNode(m.ctx, "n2", true))
+	require.Equal(t, []string{"n1id", "n2id"}, m.others.left)
+
+	m.put(&api.Node{Meta: api.Meta{ID: "n3id"}, Name: "n3", Role: api.RoleManager, API: "10.0.0.3:6720", Number: 3})
+	_, err = m.client.UpdateNode(m.ctx, "n3", api.NodeUpdate{Role: &worker})
+	requireCode(t, api.CodeInvalid, err, "--no-agent")
+}
