@@ -40,7 +40,7 @@ type NodeView struct {
 	Leader bool        `json:"leader,omitempty"`
 	// Manager is how the manager that answers sees this one; empty for a worker.
 	Manager ManagerState `json:"manager,omitempty"`
-	Tasks  int         `json:"tasks"` // that should run
+	Tasks   int          `json:"tasks"` // that should run
 	// Reserved is what the tasks on it reserve.
 	Reserved ResourceSet `json:"reserved"`
 }
