@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -71,8 +72,12 @@ const (
 	lastPause  = 5 * time.Second
 )
 
-// connectTimeout bounds dialling, the handshake and the wait for Welcome.
-const connectTimeout = 10 * time.Second
+// connectTimeout bounds the handshake and the wait for Welcome; dialTimeout is
+// short, for where one manager's host is dead another one may be alive.
+const (
+	connectTimeout = 10 * time.Second
+	dialTimeout    = 2 * time.Second
+)
 
 // infoInterval is how often the node looks whether what it tells of itself has
 // changed.
@@ -119,6 +124,7 @@ func (c *Client) connect(ctx context.Context, address string) (welcomed bool, er
 	transport := &http.Transport{
 		TLSClientConfig:     c.config.TLS(),
 		ForceAttemptHTTP2:   true,
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSHandshakeTimeout: connectTimeout,
 		MaxIdleConnsPerHost: 1,
 	}

@@ -2,7 +2,9 @@ package etcd
 
 import (
 	"context"
+	"errors"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/orc-project/orc/store"
@@ -80,7 +82,8 @@ func (s *Store) seal(tx *store.Tx, values store.Encoded) []write {
 	return writes
 }
 
-// try sends the transaction. It returns its revision, or that of the refusal.
+// try sends the transaction, again when its leader was replaced meanwhile. It
+// returns its revision, or that of the refusal.
 func (s *Store) try(ctx context.Context, resolved store.Resolved, writes []write, by *leadership) (int64, bool, error) {
 	var compares []clientv3.Cmp
 	var ops []clientv3.Op
@@ -111,19 +114,53 @@ func (s *Store) try(ctx context.Context, resolved store.Resolved, writes []write
 			ops = append(ops, clientv3.OpPut(key, string(s.Sealer.Seal(key, []byte(name.To)))))
 		}
 	}
-	response, err := s.Client.Txn(ctx).If(compares...).Then(ops...).Else(clientv3.OpGet(s.leaderKey(), clientv3.WithKeysOnly())).Commit()
-	if err != nil {
-		return 0, false, explain(ctx, "commit", err)
+	probe, found := probeOf(writes)
+	otherwise := []clientv3.Op{clientv3.OpGet(s.leaderKey(), clientv3.WithKeysOnly())}
+	if found {
+		otherwise = append(otherwise, clientv3.OpGet(probe.key))
 	}
-	if !response.Succeeded && by != nil && !by.among(response.Responses[0].GetResponseRange().Kvs) {
-		return 0, false, by.fenced()
+	for again := false; ; again = true {
+		response, err := s.propose(ctx, compares, ops, otherwise)
+		if errors.Is(err, errElected) && (found || len(ops) == 0) {
+			continue
+		}
+		if err != nil {
+			return 0, false, explain(ctx, "commit", err)
+		}
+		if again && !response.Succeeded && found {
+			if revision, ours := probe.among(response.Responses[1].GetResponseRange().Kvs); ours {
+				return revision, true, nil // an earlier attempt was written
+			}
+		}
+		if !response.Succeeded && by != nil && !by.among(response.Responses[0].GetResponseRange().Kvs) {
+			return 0, false, by.fenced()
+		}
+		return response.Header.Revision, response.Succeeded, nil
 	}
-	return response.Header.Revision, response.Succeeded, nil
+}
+
+// probeOf is a write by which an attempt is known again: no other transaction has
+// the same sealed value. There is none if all that is written is removals.
+func probeOf(writes []write) (write, bool) {
+	for _, each := range writes {
+		if each.value != "" {
+			return each, true
+		}
+	}
+	return write{}, false
+}
+
+// among says whether the write is what is stored, and since which revision.
+func (w write) among(kvs []*mvccpb.KeyValue) (revision int64, ours bool) {
+	if len(kvs) != 1 || string(kvs[0].Value) != w.value {
+		return 0, false
+	}
+	return kvs[0].ModRevision, true
 }
 
 // stands returns the database's newest revision, or ErrFenced if by has lost.
 func (s *Store) stands(ctx context.Context, by *leadership) (int64, error) {
-	response, err := s.Client.Get(ctx, s.leaderKey(), clientv3.WithKeysOnly())
+	response, err := s.read(ctx, s.leaderKey(), clientv3.WithKeysOnly())
 	if err != nil {
 		return 0, explain(ctx, "commit", err)
 	}

@@ -80,9 +80,8 @@ func (s *Store) take(ctx context.Context, id string) (term *leadership, again bo
 		return nil, false, err
 	}
 	key := s.leaderKey()
-	response, err := s.Client.Txn(ctx).
-		If(clientv3.Compare(clientv3.ModRevision(key), "=", from.revision)).
-		Then(clientv3.OpPut(key, value)).Commit()
+	response, err := s.propose(ctx,
+		[]clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", from.revision)}, []clientv3.Op{clientv3.OpPut(key, value)}, nil)
 	if err != nil {
 		s.retract(clientv3.Compare(clientv3.Value(key), "=", value))
 		return nil, false, explain(ctx, "campaign", err)

@@ -133,7 +133,7 @@ func (s *Store) Linearized(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	defer leave()
-	response, err := s.Client.Get(ctx, s.leaderKey(), clientv3.WithCountOnly())
+	response, err := s.read(ctx, s.leaderKey(), clientv3.WithCountOnly())
 	if err != nil {
 		return 0, explain(ctx, "read from the database", err)
 	}
@@ -147,7 +147,7 @@ func (s *Store) Leader(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer leave()
-	response, err := s.Client.Get(ctx, s.leaderKey())
+	response, err := s.read(ctx, s.leaderKey())
 	if err != nil {
 		return "", explain(ctx, "read who leads", err)
 	}
