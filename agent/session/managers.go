@@ -50,11 +50,12 @@ func (m *managers) next() string {
 	return address
 }
 
-// prefer begins again with an address that answered.
-func (m *managers) prefer(address string) {
+// leave begins again with the address after one that answered: what ended the
+// connection to it may last.
+func (m *managers) leave(address string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.at = max(0, slices.Index(m.list, address))
+	m.at = slices.Index(m.list, address) + 1
 }
 
 // learn puts what a manager told in the place of what was learned before. One that

@@ -101,7 +101,7 @@ func (c *Client) Run(ctx context.Context) error {
 		}
 		if welcomed {
 			wait = firstPause
-			c.managers.prefer(address)
+			c.managers.leave(address)
 		}
 		c.log.Warn("not connected to a manager", zap.String("manager", address), zap.Error(err), zap.Duration("nextTryIn", wait))
 		// Jitter, so that nodes that lost a manager together don't return together.

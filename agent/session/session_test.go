@@ -295,8 +295,8 @@ func TestManagersAreRemembered(t *testing.T) {
 	m.learn([]string{"b:1", "c:1"})
 	m.learn(nil)
 	require.Equal(t, []string{"b:1", "c:1", "a:1", "b:1"}, []string{m.next(), m.next(), m.next(), m.next()}, "what was told stays the last resort")
-	m.prefer("c:1")
-	require.Equal(t, "c:1", m.next())
+	m.leave("c:1")
+	require.Equal(t, "a:1", m.next(), "another one than the one that was lost")
 	var again managers
 	again.load(file, []string{"d:1"})
 	require.Equal(t, []string{"b:1", "c:1", "d:1"}, again.list)

@@ -49,7 +49,7 @@ func run(m *testing.M) int {
 	}
 	code := m.Run()
 	if code != 0 {
-		printLogs()
+		printLogs(shared)
 	}
 	down, cancelDown := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancelDown()
@@ -61,8 +61,8 @@ func run(m *testing.M) int {
 }
 
 // printLogs shows what the nodes said, for a failure that cannot be repeated.
-func printLogs() {
-	for _, node := range shared.Nodes() {
+func printLogs(of *lab.Lab) {
+	for _, node := range of.Nodes() {
 		data, err := os.ReadFile(node.LogFile())
 		if err != nil {
 			continue

@@ -1,0 +1,331 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/client"
+	"github.com/orc-project/orc/lab"
+)
+
+// TestManagers breaks one cluster of several managers in many ways. Whatever
+// happens to managers, no task of a node that lives may notice.
+func TestManagers(t *testing.T) {
+	s := newSeveral(t)
+	s.load()
+	s.orc(s.node(2), "service", "create", "--name", "clock", "--replicas", "4", "--network", "none", "clock:1.0")
+	s.undisturbed(4)
+	for _, story := range []struct {
+		name string
+		tell func(*several)
+	}{
+		{"every manager reaches every node", everyManagerReachesEveryNode},
+		{"a role changes and nothing is restarted", aRoleChanges},
+		{"what would lose the quorum is refused", whatWouldLoseTheQuorum},
+		{"a leader that is killed is replaced", aKilledLeader},
+		{"a leader that was paused writes nothing afterwards", aPausedLeader},
+		{"a leader that is cut off writes nothing", aLeaderCutOff},
+		{"all managers end and begin again", allManagersBeginAgain},
+		{"a manager dies with a node of its sessions", aManagerAndANode},
+	} {
+		t.Run(story.name, func(t *testing.T) {
+			inner := *s
+			inner.TB = t
+			story.tell(&inner)
+		})
+	}
+}
+
+// orc runs a command on a node that must succeed.
+func (s *several) orc(node *lab.Node, args ...string) string {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*soon)
+	defer cancel()
+	out, err := node.Orc(ctx, args...)
+	require.NoError(s, err, out)
+	return out
+}
+
+// clock are the tasks of the service, as a manager sees them.
+func (s *several) clock(by *lab.Node) ([]api.TaskView, error) {
+	return ask(by, func(ctx context.Context, c *client.Client) ([]api.TaskView, error) {
+		return c.Tasks(ctx, client.TaskQuery{Service: "clock"})
+	})
+}
+
+// undisturbed waits until n tasks run, and returns their containers by task ID.
+func (s *several) undisturbed(n int) map[string]string {
+	s.Helper()
+	found := make(map[string]string)
+	s.eventually(fmt.Sprintf("%d tasks run", n), func() error {
+		tasks, err := s.clock(s.node(1))
+		if err != nil {
+			return err
+		}
+		clear(found)
+		for _, task := range tasks {
+			if task.Desired == api.DesiredRun && task.Status.State == api.TaskRunning {
+				found[task.ID] = container(task).Container
+			}
+		}
+		if len(found) != n {
+			return fmt.Errorf("%d do: %s", len(found), describe(tasks))
+		}
+		return nil
+	})
+	return found
+}
+
+// versions are the tasks with the revisions that they were last written at.
+func (s *several) versions(by *lab.Node) map[string]int64 {
+	s.Helper()
+	tasks, err := s.clock(by)
+	require.NoError(s, err)
+	found := make(map[string]int64)
+	for _, task := range tasks {
+		found[task.ID] = task.Version
+	}
+	return found
+}
+
+// onePerSlot fails when two tasks are to run for one slot.
+func (s *several) onePerSlot(by *lab.Node) {
+	s.Helper()
+	tasks, err := s.clock(by)
+	require.NoError(s, err)
+	slots := make(map[int]string)
+	for _, task := range tasks {
+		if task.Desired == api.DesiredRun {
+			require.Empty(s, slots[task.Slot], "two tasks for slot %d: %s", task.Slot, describe(tasks))
+			slots[task.Slot] = task.ID
+		}
+	}
+}
+
+func everyManagerReachesEveryNode(s *several) {
+	for _, node := range s.lab.Nodes()[:3] {
+		for _, task := range s.undisturbed(4) {
+			s.eventually("logs of "+task+" through "+node.Name(), func() error {
+				out, err := node.Orc(s.Context(), "logs", task)
+				if err == nil && strings.Count(out, "\n") < 2 {
+					err = errors.New("there are none: " + out)
+				}
+				return err
+			})
+		}
+		out := s.orc(node, "stats", "--no-stream")
+		require.Equal(s, 5, strings.Count(out, "\n"), out)
+	}
+}
+
+func aRoleChanges(s *several) {
+	before, worker := s.undisturbed(4), s.node(4)
+	pid := worker.Pid()
+	s.orc(s.node(1), "node", "promote", "n4")
+	s.eventually("n4 is a manager", func() error {
+		found, err := states(worker)
+		if err == nil && found["n4"] != api.ManagerReachable {
+			err = fmt.Errorf("it sees %v", found)
+		}
+		return err
+	})
+	s.write(worker)
+	s.orc(worker, "node", "demote", "n4")
+	s.eventually("n4 is a worker again", func() error {
+		if _, err := states(worker); err == nil || !strings.Contains(err.Error(), "worker") {
+			return fmt.Errorf("it says: %v", err)
+		}
+		return nil
+	})
+	for _, secret := range []string{"db", "ring", "ring.key"} {
+		require.NoFileExists(s, worker.DataDir()+"/"+secret)
+	}
+	s.settled()
+	require.Equal(s, before, s.undisturbed(4))
+	require.Equal(s, pid, worker.Pid())
+	require.NoError(s, worker.Stop(s.Context()))
+	require.NoError(s, worker.Start(s.Context()))
+	s.settled()
+	require.Equal(s, before, s.undisturbed(4))
+}
+
+func whatWouldLoseTheQuorum(s *several) {
+	leader := s.leader(s.node(1))
+	others := s.others(leader)
+	require.NoError(s, others[0].Stop(s.Context()))
+	s.eventually("it is missed", func() error {
+		found, err := states(leader)
+		if err == nil && found[others[0].Name()] != api.ManagerUnreachable {
+			err = fmt.Errorf("leader sees %v", found)
+		}
+		return err
+	})
+	_, err := leader.Orc(s.Context(), "node", "demote", others[1].Name())
+	require.ErrorContains(s, err, "1 can be reached and 2 are needed")
+	_, err = leader.Orc(s.Context(), "node", "rm", "--force", others[1].Name())
+	require.ErrorContains(s, err, "1 can be reached and 2 are needed")
+	require.NoError(s, others[0].Start(s.Context()))
+	s.settled()
+	s.undisturbed(4)
+}
+
+func aKilledLeader(s *several) {
+	leader := s.leader(s.node(1))
+	require.NoError(s, leader.KillProcess(s.Context()))
+	took := s.write(s.others(leader)[0])
+	s.Logf("a write succeeded %s after the leader's end", took)
+	require.NoError(s, leader.Start(s.Context()))
+	s.settled()
+	s.undisturbed(4)
+	s.onePerSlot(s.node(1))
+}
+
+// aPausedLeader freezes the leading process in the middle of its work, long enough
+// for another to take over and to do what it was about to do.
+func aPausedLeader(s *several) {
+	leader := s.leader(s.node(1))
+	other := s.others(leader)[0]
+	s.orc(leader, "service", "scale", "--detach", "clock=40")
+	require.NoError(s, syscall.Kill(leader.Pid(), syscall.SIGSTOP))
+	resumed := false
+	defer func() {
+		if !resumed {
+			_ = syscall.Kill(leader.Pid(), syscall.SIGCONT) // the test has failed already
+		}
+	}()
+	s.write(other)
+	s.orc(other, "service", "scale", "--detach", "clock=4")
+	wait(10 * time.Second)
+	s.eventually("the new leader has done its work", func() error {
+		tasks, err := s.clock(other)
+		if err != nil {
+			return err
+		}
+		should := slices.DeleteFunc(tasks, func(task api.TaskView) bool { return task.Desired != api.DesiredRun })
+		if len(should) != 4 {
+			return fmt.Errorf("%d tasks should run", len(should))
+		}
+		return nil
+	})
+	s.quiet(other)
+	before := s.versions(other)
+	require.NoError(s, syscall.Kill(leader.Pid(), syscall.SIGCONT))
+	resumed = true
+	wait(3 * time.Second)
+	s.onePerSlot(other)
+	for id, version := range s.versions(other) {
+		if before[id] != 0 {
+			require.Equal(s, before[id], version, "task %s was written by a leader that is none", id)
+		}
+	}
+	s.settled()
+	s.undisturbed(4)
+}
+
+// quiet waits until no task has changed for a second.
+func (s *several) quiet(by *lab.Node) {
+	s.Helper()
+	s.eventually("nothing changes", func() error {
+		before := fmt.Sprint(s.versions(by))
+		wait(time.Second)
+		if after := fmt.Sprint(s.versions(by)); after != before {
+			return fmt.Errorf("%s became %s", before, after)
+		}
+		return nil
+	})
+}
+
+func aLeaderCutOff(s *several) {
+	leader := s.leader(s.node(1))
+	other := s.others(leader)[0]
+	require.NoError(s, leader.Cut())
+	healed := false
+	defer func() {
+		if !healed {
+			_ = leader.Heal() // the test has failed already
+		}
+	}()
+	s.write(other)
+	_, err := ask(leader, func(ctx context.Context, c *client.Client) (api.NodeView, error) {
+		return c.UpdateNode(ctx, "n4", api.NodeUpdate{LabelsAdd: map[string]string{"cut": "off"}})
+	})
+	require.Error(s, err, "what it cannot tell the others is not acknowledged")
+	s.eventually("its tasks run elsewhere", func() error {
+		tasks, err := s.clock(other)
+		for _, task := range tasks {
+			if task.NodeName == leader.Name() && task.Desired == api.DesiredRun {
+				err = fmt.Errorf("%s does not", task.Name)
+			}
+		}
+		return err
+	})
+	require.NoError(s, leader.Heal())
+	healed = true
+	s.settled()
+	s.undisturbed(4)
+	s.onePerSlot(leader)
+}
+
+func allManagersBeginAgain(s *several) {
+	before := s.undisturbed(4)
+	for _, node := range s.lab.Nodes() {
+		require.NoError(s, node.Stop(s.Context()))
+	}
+	for _, node := range s.lab.Nodes() {
+		require.NoError(s, node.Start(s.Context()))
+	}
+	s.settled()
+	require.Equal(s, before, s.undisturbed(4))
+
+	// One after the other, as an upgrade does.
+	for _, node := range s.lab.Nodes() {
+		require.NoError(s, node.Stop(s.Context()))
+		require.NoError(s, node.Start(s.Context()))
+		s.settled()
+	}
+	require.Equal(s, before, s.undisturbed(4))
+}
+
+func aManagerAndANode(s *several) {
+	worker := s.node(4)
+	holder, err := ask(s.node(1), func(ctx context.Context, c *client.Client) (api.NodeView, error) {
+		view, err := c.Node(ctx, worker.Name())
+		if err != nil {
+			return view, err
+		}
+		return c.Node(ctx, view.Status.Manager)
+	})
+	require.NoError(s, err)
+	manager, err := s.lab.Node(holder.Name)
+	require.NoError(s, err)
+	other := s.others(manager)[0]
+	require.NoError(s, manager.Pause())
+	require.NoError(s, worker.Kill(s.Context()))
+	s.eventually("the tasks of both run elsewhere", func() error {
+		tasks, err := s.clock(other)
+		well := 0
+		for _, task := range tasks {
+			if task.Desired == api.DesiredRun && task.Status.State == api.TaskRunning && task.NodeName != worker.Name() && task.NodeName != manager.Name() {
+				well++
+			}
+		}
+		if err == nil && well != 4 {
+			err = fmt.Errorf("%d do: %s", well, describe(tasks))
+		}
+		return err
+	})
+	require.NoError(s, manager.Resume())
+	require.NoError(s, worker.Start(s.Context()))
+	s.settled()
+	s.undisturbed(4)
+	s.onePerSlot(other)
+}
