@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"store/seal":              {"api"},
 	"store/backup":            {"api", "store/seal"},
 	"agent":                   {"api", "api/wire", "runtime", "version"},
-	"agent/network":           {"api", "api/wire", "runtime", "agent"},
+	"agent/network":           {"api", "api/wire", "runtime", "agent", "agent/disk"},
 	"agent/disk":              {"api/wire"},
 	"agent/network/scheme":    {},
 	"agent/network/rules":     {"agent/network/scheme"},

@@ -124,7 +124,9 @@ func (t *task) spec(ctx context.Context, want *assigned, status api.TaskStatus) 
 	if err != nil {
 		return runtime.Spec{}, err
 	}
-	network, err := t.attach(ctx, want)
+	filled := *want.spec
+	filled.Container = container
+	network, err := t.attach(ctx, want.Assignment, &filled)
 	if err != nil {
 		return runtime.Spec{}, err
 	}
@@ -167,15 +169,15 @@ func (t *task) output(container string, tty bool) runtime.Output {
 }
 
 // attach gives the task its network.
-func (t *task) attach(ctx context.Context, want *assigned) (runtime.Network, error) {
-	if want.spec.NetworkMode == "none" {
+func (t *task) attach(ctx context.Context, assignment wire.Assignment, spec *api.ServiceSpec) (runtime.Network, error) {
+	if spec.NetworkMode == "none" {
 		return runtime.Network{Mode: "none"}, nil
 	}
-	if t.agent.config.Networks == nil || want.spec.NetworkMode == "host" {
+	if t.agent.config.Networks == nil || spec.NetworkMode == "host" {
 		return runtime.Network{Mode: "host"}, nil
 	}
 	t.detached = false
-	network, addresses, err := t.agent.config.Networks.Attach(ctx, want.Assignment, want.spec)
+	network, addresses, err := t.agent.config.Networks.Attach(ctx, assignment, spec)
 	if err != nil {
 		return runtime.Network{}, err
 	}

@@ -18,9 +18,11 @@ type attachment struct {
 	Link      string                `cbor:"2,keyasint"`
 	Addresses map[string]netip.Addr `cbor:"3,keyasint"` // by network ID
 	Networks  []string              `cbor:"4,keyasint"` // their order
-	Egress    bool                  `cbor:"5,keyasint"`
-	DNS       []netip.Addr          `cbor:"6,keyasint,omitempty"` // the service's own servers
-	App       string                `cbor:"7,keyasint,omitempty"`
+	// Source is the network that it leaves the overlay from; empty: it may not.
+	Source string       `cbor:"5,keyasint,omitempty"`
+	DNS    []netip.Addr `cbor:"6,keyasint,omitempty"` // the service's own servers
+	App    string       `cbor:"7,keyasint,omitempty"`
+	Search []string     `cbor:"9,keyasint,omitempty"` // its resolv.conf's
 	// Freed is when the task gave it back; zero while it is in use.
 	Freed time.Time `cbor:"8,keyasint,omitzero"`
 
@@ -125,7 +127,7 @@ func (t *tables) own(network string) []netip.Prefix {
 	return prefixes
 }
 
-// free gives a task's addresses back, and reports whether it had any.
+// free gives a task's addresses back. It returns nil when it had none.
 func (a *allocator) free(task string, now time.Time) *attachment {
 	each := a.attachments[task]
 	if each == nil || !each.Freed.IsZero() {

@@ -19,9 +19,17 @@ type tables struct {
 	Backends map[string]wire.Backend `cbor:"7,keyasint"`
 }
 
-// apply changes the tables by a message, and returns the backends that get no new
-// connections any more, as they were before.
-func (t *tables) apply(down wire.Down) (withdrawn []wire.Backend) {
+// effects are what a message changes.
+type effects struct {
+	// withdrawn are the backends that get no new connections any more, as they were
+	// before.
+	withdrawn []wire.Backend
+	// networks are those on which names changed; nil stands for all.
+	networks map[string]bool
+}
+
+// apply changes the tables by a message.
+func (t *tables) apply(down wire.Down) effects {
 	if down.Welcome != nil {
 		t.Number, t.DataPort = down.Welcome.Node.Number, down.Welcome.DataPort
 		if t.DataPort == 0 {
@@ -33,10 +41,12 @@ func (t *tables) apply(down wire.Down) (withdrawn []wire.Backend) {
 		state = &wire.NetworkState{}
 	}
 	before := t.Backends
+	var e effects
 	if down.Full {
 		t.Networks, t.Peers, t.Blocks, t.Services, t.Backends = nil, nil, nil, nil, nil
 	} else {
-		withdrawn = withdraws(before, state.Backends)
+		e.withdrawn = withdraws(before, state.Backends)
+		e.networks = t.touched(state)
 	}
 	change(&t.Networks, state.Networks)
 	change(&t.Peers, state.Peers)
@@ -46,11 +56,59 @@ func (t *tables) apply(down wire.Down) (withdrawn []wire.Backend) {
 	if down.Full {
 		for id, old := range before {
 			if now, stays := t.Backends[id]; !stays || ends(old, now) {
-				withdrawn = append(withdrawn, old)
+				e.withdrawn = append(e.withdrawn, old)
 			}
 		}
 	}
-	return withdrawn
+	return e
+}
+
+// touched are the networks of what is about to change, before and after.
+func (t *tables) touched(state *wire.NetworkState) map[string]bool {
+	networks := make(map[string]bool)
+	for id := range state.Networks.Set {
+		networks[id] = true
+	}
+	for _, id := range state.Networks.Gone {
+		networks[id] = true
+	}
+	for _, service := range affected(t.Services, state.Services) {
+		for id := range service.Networks {
+			networks[id] = true
+		}
+	}
+	for _, backend := range affected(t.Backends, state.Backends) {
+		for id := range backend.Addresses {
+			networks[id] = true
+		}
+	}
+	return networks
+}
+
+// affected are the entries of a table that changes concern: as they are, and as they
+// will be.
+func affected[T any](table map[string]T, changes wire.Changes[T]) []T {
+	var all []T
+	for id, next := range changes.Set {
+		all = append(all, next)
+		if old, known := table[id]; known {
+			all = append(all, old)
+		}
+	}
+	for _, id := range changes.Gone {
+		if old, known := table[id]; known {
+			all = append(all, old)
+		}
+	}
+	return all
+}
+
+// clone shares what is in the tables, which is never changed, only replaced.
+func (t *tables) clone() *tables {
+	c := *t
+	c.Networks, c.Peers, c.Blocks = maps.Clone(t.Networks), maps.Clone(t.Peers), maps.Clone(t.Blocks)
+	c.Services, c.Backends = maps.Clone(t.Services), maps.Clone(t.Backends)
+	return &c
 }
 
 // withdraws finds the backends that changes take out.

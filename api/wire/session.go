@@ -73,7 +73,8 @@ type Down struct {
 	Files map[string][]byte `cbor:"8,keyasint,omitempty"`
 	// Error ends the session: for the node's log and for its user.
 	Error *api.Error `cbor:"9,keyasint,omitempty"`
-	// Network is what changed of the networks; it is to be acted on before Tasks.
+	// Network is what changed of the networks; it is to be acted on before Tasks. Full
+	// without it is what a node hears that was removed from the cluster.
 	Network *NetworkState `cbor:"10,keyasint,omitempty"`
 	// Settled is a revision of the store that every node has acted on: what was
 	// withdrawn before it gets no new connection from anywhere.

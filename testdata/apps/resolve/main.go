@@ -2,6 +2,7 @@
 //
 //	resolve dns NAME               the name's addresses, one a line
 //	resolve get URL [-n 1] [-c 1]  n requests, c at once: answers with their counts
+//	resolve ptr ADDRESS            the address's names
 //	resolve                        waits for SIGTERM
 package main
 
@@ -16,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -48,10 +50,17 @@ func run(args []string) error {
 			fmt.Println(address)
 		}
 		return nil
+	case args[0] == "ptr" && len(args) == 2:
+		names, err := net.LookupAddr(args[1])
+		if err != nil {
+			return err
+		}
+		fmt.Println(strings.Join(names, "\n"))
+		return nil
 	case args[0] == "get" && len(args) > 1:
 		return get(args[1], args[2:])
 	}
-	return errors.New("use: resolve dns NAME | resolve get URL [-n 1] [-c 1]")
+	return errors.New("use: resolve dns NAME | resolve ptr ADDRESS | resolve get URL [-n 1] [-c 1]")
 }
 
 func get(url string, args []string) error {

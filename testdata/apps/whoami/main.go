@@ -1,5 +1,6 @@
 // Command whoami is a demo: a web server on $PORT (80) that tells its host name,
-// its version and the client's address. It keeps no state.
+// its version and the client's address, over HTTP and, for every packet, over UDP on
+// the same port. It keeps no state.
 package main
 
 import (
@@ -40,7 +41,30 @@ func main() {
 			log.Fatal(err)
 		}
 	}()
+	packets, err := net.ListenPacket("udp", ":"+port)
+	if err != nil {
+		log.Fatal(err)
+	}
+	go answer(packets)
 	log.Printf("whoami %s ends: %s", version, <-stopped)
+}
+
+// answer sends every packet's sender what root says.
+func answer(packets net.PacketConn) {
+	hostname, err := os.Hostname()
+	if err != nil {
+		log.Fatal(err)
+	}
+	var buffer [2048]byte
+	for {
+		_, from, err := packets.ReadFrom(buffer[:])
+		if err != nil {
+			log.Fatal(err)
+		}
+		if _, err := packets.WriteTo(fmt.Appendf(nil, "hostname: %s\nversion: %s\nclient: %s\n", hostname, version, from), from); err != nil {
+			log.Print(err) // the sender may be gone
+		}
+	}
 }
 
 func root(w http.ResponseWriter, r *http.Request) {
