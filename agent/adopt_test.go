@@ -186,6 +186,8 @@ func (n *networks) Attach(_ context.Context, each wire.Assignment, _ *api.Servic
 
 func (n *networks) Apply(wire.Down) {}
 
+func (n *networks) Examine(context.Context) []api.Finding { return nil }
+
 // Withdraw takes a second until all nodes have let go.
 func (n *networks) Withdraw(ctx context.Context, _ wire.Assignment) error {
 	return pause(ctx, time.Second)

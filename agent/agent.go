@@ -57,6 +57,8 @@ type Networks interface {
 	Withdraw(ctx context.Context, assignment wire.Assignment) error
 	// Detach undoes Attach. A task that was never attached is no error.
 	Detach(ctx context.Context, task string) error
+	// Examine looks at the node's network, for people.
+	Examine(ctx context.Context) []api.Finding
 }
 
 // Agent runs a node's tasks. Make it with New, then Run it; the other methods may

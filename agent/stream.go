@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/orc-project/orc/agent/housekeeping"
 	"github.com/orc-project/orc/agent/logs"
@@ -191,6 +192,8 @@ func (a *Agent) handleDo(ctx context.Context, request *wire.DoRequest, w *frames
 		return reply(w, func() (wire.DiskUsage, error) { return a.keeper.Usage(ctx) })
 	case request.Prune != nil:
 		return reply(w, func() (wire.Pruned, error) { return a.keeper.Prune(ctx, request.Prune) })
+	case request.Examine:
+		return reply(w, func() (wire.Examination, error) { return a.examine(ctx), nil })
 	case request.Kill != "":
 		t, err := a.find("", request.Kill)
 		if err != nil {
@@ -199,6 +202,16 @@ func (a *Agent) handleDo(ctx context.Context, request *wire.DoRequest, w *frames
 		return reply(w, func() (struct{}, error) { return struct{}{}, t.kill(ctx, request.Kill, request.Force) })
 	}
 	return api.Invalidf("this node does not know what the manager asks for: is it older?")
+}
+
+// examine looks at what the node needs beside its tasks.
+func (a *Agent) examine(ctx context.Context) wire.Examination {
+	var found wire.Examination
+	if a.config.Networks != nil {
+		found.Findings = a.config.Networks.Examine(ctx)
+	}
+	found.Time = time.Now()
+	return found
 }
 
 // reply sends the one value that a request asked for.

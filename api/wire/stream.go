@@ -84,4 +84,12 @@ type DoRequest struct {
 	Volumes bool          `cbor:"4,keyasint,omitempty"`
 	Usage   bool          `cbor:"5,keyasint,omitempty"`
 	Prune   *PruneRequest `cbor:"6,keyasint,omitempty"`
+	// Examine asks for an Examination.
+	Examine bool `cbor:"7,keyasint,omitempty"`
+}
+
+// Examination is what a node found out about itself.
+type Examination struct {
+	Time     time.Time     `cbor:"1,keyasint"` // by the node's clock
+	Findings []api.Finding `cbor:"2,keyasint"`
 }
