@@ -77,6 +77,9 @@ type Placement struct {
 	// MaxPerNode bounds the tasks of this service on one node; 0 means no bound.
 	MaxPerNode int        `json:"maxPerNode,omitempty"`
 	Platforms  []Platform `json:"platforms,omitempty"` // set from the image
+	// Rebalance moves tasks by itself, as `service rebalance` does when it is asked
+	// to, once nodes have come back or joined.
+	Rebalance bool `json:"rebalance,omitempty"`
 }
 
 // Preference spreads tasks over the values of a node attribute.

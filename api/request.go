@@ -91,6 +91,35 @@ type RollbackRequest struct {
 	To int `json:"to,omitempty"`
 }
 
+// RebalanceRequest is POST /v1/rebalance.
+type RebalanceRequest struct {
+	// Services are references; none means all that have anything to move.
+	Services []string `json:"services,omitempty"`
+	// DryRun tells what would be moved and moves nothing.
+	DryRun bool `json:"dryRun,omitempty"`
+}
+
+// Rebalance tells what becomes of a service in a rebalance.
+type Rebalance struct {
+	Service ServiceView `json:"service"`
+	// Moves are in order; some may turn out otherwise when room or tasks change
+	// meanwhile.
+	Moves []TaskMove `json:"moves,omitempty"`
+	// Message says why there are none.
+	Message string `json:"message,omitempty"`
+}
+
+// TaskMove is a task that is replaced by one on another node.
+type TaskMove struct {
+	Task     string `json:"task"` // ID
+	Name     string `json:"name"` // SERVICE.SLOT
+	From     string `json:"from"` // node IDs and names
+	FromName string `json:"fromName"`
+	To       string `json:"to"`
+	ToName   string `json:"toName"`
+	Reason   string `json:"reason"`
+}
+
 // RevisionView is one entry of a service's or app's history.
 type RevisionView struct {
 	Number  int  `json:"number"`

@@ -15,6 +15,12 @@ type Rollout struct {
 	// Failed are the slots (or node IDs of global services) whose new task
 	// failed within its monitor window. Done counts those that count as well.
 	Failed []string `json:"failed,omitempty"`
+	// Rebalance is the Service.Rebalance that it has taken care of; Moved is how
+	// many tasks a rebalance has moved so far.
+	Rebalance int `json:"rebalance,omitempty"`
+	Moved     int `json:"moved,omitempty"`
+	// Targets are the nodes (IDs) that a rebalance moves slots to, until it ends.
+	Targets map[int]string `json:"targets,omitempty"`
 	// Message says why it is paused, and how to go on.
 	Message string `json:"message,omitempty"`
 }
@@ -33,4 +39,8 @@ const (
 	RolloutRollingBack      RolloutState = "rollback_started"
 	RolloutRollbackPaused   RolloutState = "rollback_paused"
 	RolloutRollbackComplete RolloutState = "rollback_completed"
+	// A rebalance moves tasks of one revision.
+	RolloutRebalancing      RolloutState = "rebalancing"
+	RolloutRebalanced       RolloutState = "rebalanced"
+	RolloutRebalanceStopped RolloutState = "rebalance_stopped"
 )

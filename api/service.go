@@ -41,6 +41,9 @@ type Service struct {
 	// Forced counts `service update --force`: a change rolls every task although
 	// the spec is the same. It is copied into the revision.
 	Forced int `json:"forced,omitempty"`
+	// Rebalance counts `service rebalance`: a change moves tasks to where they are
+	// spread better.
+	Rebalance int `json:"rebalance,omitempty"`
 }
 
 // Kind implements Object.

@@ -53,6 +53,9 @@ func (s *ServiceSpec) validateMode() error {
 	case s.Mode.Job() && s.Restart.Condition == RestartAny:
 		return wrong("restart.condition", "restart condition any: a job that ends well is done; use on-failure or none")
 	}
+	if s.Placement.Rebalance && s.Mode != ModeReplicated {
+		return wrong("placement.rebalance", "auto-rebalance: the tasks of a %s service are never moved", s.Mode)
+	}
 	if s.Schedule != "" {
 		if _, err := cron.ParseStandard(s.Schedule); err != nil {
 			return wrong("schedule", "schedule %q: want five fields of cron or @daily: %w", s.Schedule, err)

@@ -80,6 +80,7 @@ func TestEveryWrongValueIsNamed(t *testing.T) {
 		"restart max attempts": func(s *ServiceSpec) { s.Restart.MaxAttempts = pointer(-1) },
 		"constraint":           func(s *ServiceSpec) { s.Placement.Constraints = []string{"zone=a"} },
 		"spread":               func(s *ServiceSpec) { s.Placement.Preferences = []Preference{{Spread: "zone"}} },
+		"auto-rebalance":       func(s *ServiceSpec) { s.Mode, s.Placement.Rebalance = ModeGlobal, true },
 		"update parallelism":   func(s *ServiceSpec) { s.Update.Parallelism = pointer(-1) },
 		"failure ratio":        func(s *ServiceSpec) { s.Update.MaxFailureRatio = math.NaN() },
 		"update order":         func(s *ServiceSpec) { s.Update.Order = "both" },

@@ -20,7 +20,7 @@ func (p *program) service() *cli.Command {
 			lister(p, "orc service", "List services", services, func(ctx context.Context, cl *client.Client) ([]api.ServiceView, error) {
 				return cl.Services(ctx, client.ServiceQuery{})
 			}),
-			p.servicePs(), p.serviceInspect(), p.serviceLogs(), p.serviceUpdate(), p.serviceScale(),
+			p.servicePs(), p.serviceInspect(), p.serviceLogs(), p.serviceUpdate(), p.serviceScale(), p.serviceRebalance(),
 			p.serviceRollback(), p.serviceHistory(), p.serviceDiff(), p.serviceWait(),
 			remover(p, "orc service", "service", nil, func(c *cli.Context, cl *client.Client, ref string) error {
 				return cl.RemoveService(c.Context, ref)

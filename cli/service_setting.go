@@ -83,6 +83,7 @@ func modeSettings() []setting {
 		number("replicas", "`NUMBER` of tasks (default 1)", func(s *api.ServiceSpec, n int) { s.Replicas = &n }),
 		number("max-concurrent", "`NUMBER` of a job's tasks at once (default all)", func(s *api.ServiceSpec, n int) { s.MaxConcurrent = n }),
 		number("replicas-max-per-node", "at most this `NUMBER` of tasks on a node (default no limit)", func(s *api.ServiceSpec, n int) { s.Placement.MaxPerNode = n }),
+		yes("auto-rebalance", "move tasks by itself when nodes come back or join, as `orc service rebalance` does", func(s *api.ServiceSpec) *bool { return &s.Placement.Rebalance }),
 		text("schedule", "run a job at `CRON` times, as '0 3 * * *' or @daily", func(s *api.ServiceSpec) *string { return &s.Schedule }),
 		word("endpoint-mode", "`MODE` of the service's name: vip or dnsrr", func(s *api.ServiceSpec) *api.EndpointMode { return &s.Endpoint }),
 		length("drain-delay", "how `LONG` connections of a leaving task are given (default 2s)", func(s *api.ServiceSpec, d api.Duration) { s.DrainDelay = &d }),

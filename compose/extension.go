@@ -6,6 +6,7 @@ const (
 	extMaxConcurrent = "x-orc-max-concurrent" // tasks of a job at once
 	extDrainDelay    = "x-orc-drain-delay"    // before the stop signal
 	extIsolation     = "x-orc-isolation"      // on a node that no manager reaches
+	extRebalance     = "x-orc-rebalance"      // move tasks by itself to spread better
 	extLocalFirst    = "x-orc-local-first"    // of a port: prefer the node asked
 )
 
@@ -14,5 +15,6 @@ var extensions = map[string]bool{
 	"services.*." + extMaxConcurrent:       true,
 	"services.*." + extDrainDelay:          true,
 	"services.*." + extIsolation:           true,
+	"services.*." + extRebalance:           true,
 	"services.*.ports.[]." + extLocalFirst: true,
 }

@@ -81,6 +81,7 @@ var fieldKeys = map[string][]string{
 	"placement.preferences": {"deploy.placement.preferences"},
 	"placement.maxPerNode":  {"deploy.placement.max_replicas_per_node"},
 	"placement.platforms":   {"platform"},
+	"placement.rebalance":   {extRebalance},
 
 	"update":                   {"deploy.update_config"},
 	"update.parallelism":       {"deploy.update_config.parallelism"},

@@ -145,6 +145,13 @@ func (c *converter) extensions(spec *api.ServiceSpec, given types.Extensions) {
 			c.add(extIsolation, "%w", err)
 		}
 	}
+	if value, found := given[extRebalance]; found {
+		wanted, ok := value.(bool)
+		if !ok {
+			c.add(extRebalance, "%v: want true or false", value)
+		}
+		spec.Placement.Rebalance = wanted
+	}
 	if value, found := given[extDrainDelay]; found {
 		delay, err := time.ParseDuration(fmt.Sprint(value))
 		if err != nil {

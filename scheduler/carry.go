@@ -31,5 +31,6 @@ func ofTask(spec api.ServiceSpec) api.ServiceSpec {
 	spec.Replicas, spec.MaxConcurrent, spec.Schedule = nil, 0, ""
 	spec.Update, spec.Rollback = api.UpdateConfig{}, api.UpdateConfig{}
 	spec.DependsOn, spec.DrainDelay, spec.StopIsolated, spec.Container.PreStop = nil, nil, nil, nil
+	spec.Placement.Rebalance = false
 	return spec
 }

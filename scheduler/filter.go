@@ -92,7 +92,7 @@ func (d *demand) room(n *node) verdict {
 		return lacksMemory
 	case d.reserved.Pids > 0 && capacity.Pids > 0 && n.pids+d.reserved.Pids > capacity.Pids:
 		return lacksPids
-	case d.maxPerNode > 0 && n.count >= d.maxPerNode:
+	case d.maxPerNode > 0 && n.count+n.going >= d.maxPerNode:
 		return full
 	}
 	for name, amount := range d.reserved.Generic {

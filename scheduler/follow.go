@@ -36,6 +36,10 @@ const sameMoment = time.Minute
 // under way.
 func (p *pass) follow(record *api.Rollout, config api.UpdateConfig) (inFlight int) {
 	monitor := value(config.Monitor, api.Duration(api.DefaultUpdateMonitor)).Std()
+	up := fmt.Sprintf("revision %d runs", record.To)
+	if record.State == api.RolloutRebalancing {
+		up = "its successor runs where it was moved to"
+	}
 	for _, s := range p.slots {
 		if s.holder == nil {
 			if p.waitsForEnd(s) {
@@ -47,7 +51,7 @@ func (p *pass) follow(record *api.Rollout, config api.UpdateConfig) (inFlight in
 			continue
 		}
 		if s.holder.task.Created.Before(record.Started.Add(-sameMoment)) { // it was there before
-			p.retireOlder(s, fmt.Sprintf("revision %d runs", record.To))
+			p.retireOlder(s, up)
 			continue
 		}
 		result, at := judge(s.holder, monitor, p.now)
@@ -60,7 +64,7 @@ func (p *pass) follow(record *api.Rollout, config api.UpdateConfig) (inFlight in
 				p.retireOlder(s, "the update goes on although it fails")
 			}
 		case good:
-			p.retireOlder(s, fmt.Sprintf("revision %d runs", record.To))
+			p.retireOlder(s, up)
 			if free := at.Add(config.Delay.Std()); p.now.Before(free) {
 				inFlight++
 				p.wakeAt(free)

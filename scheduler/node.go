@@ -19,9 +19,11 @@ type node struct {
 	tasks             int
 	rank              int // place in the order of IDs
 
-	// count and failures are of the service that is being placed, and zero in
-	// between: see pass.count.
+	// count, going and failures are of the service that is being placed, and zero
+	// in between: see pass.count. Tasks that only wait for their successors are going:
+	// they are there, but the spread is to be even without them.
 	count    int
+	going    int
 	failures int
 }
 

@@ -72,6 +72,7 @@ func (p *Planner) observeNode(change store.Change) {
 		p.touch(task.Service)
 	}
 	maps.Copy(p.dirty, p.global)
+	maps.Copy(p.dirty, p.balanced)
 }
 
 // sameHost says that a node's change, or its status's, makes no difference to tasks:
@@ -93,11 +94,19 @@ func sameHost(before, after api.Object) bool {
 func (p *Planner) observeService(id string) {
 	p.touch(id)
 	delete(p.global, id)
+	delete(p.balanced, id)
 	service := store.Get[api.Service](p.snapshot, id)
 	if service == nil {
 		p.removed[id] = true
-	} else if current := p.current(service); current != nil && current.Spec.Mode.Global() {
-		p.global[id] = true
+		return
+	}
+	if current := p.current(service); current != nil {
+		if current.Spec.Mode.Global() {
+			p.global[id] = true
+		}
+		if current.Spec.Placement.Rebalance {
+			p.balanced[id] = true
+		}
 	}
 }
 

@@ -21,20 +21,18 @@ type pass struct {
 	members  []*member
 	slots    []*slot
 	placers  map[int]*placer
-	counted  []*node // whose counts are of this service at the moment
-	dropped  bool
-	memory   slab[member]
-	places   slab[slot]
-	tasks    slab[api.Task]
+	// targets are the nodes that a rebalance under way moves slots to.
+	targets map[int]string
+	counted []*node // whose counts are of this service at the moment
+	dropped bool
+	memory  slab[member]
+	places  slab[slot]
+	tasks   slab[api.Task]
 }
 
 func (p *pass) run() {
 	p.service = store.Get[api.Service](p.snapshot, p.id)
-	for task := range store.Find[api.Task](p.snapshot, store.ByService, p.id) {
-		m := p.memory.next()
-		m.task, m.status = task, store.Get[api.TaskStatus](p.snapshot, task.ID)
-		p.members = append(p.members, m)
-	}
+	p.gather()
 	p.loseTasks()
 	if p.service == nil {
 		p.discardAll()
@@ -59,6 +57,15 @@ func (p *pass) run() {
 	p.forget()
 	p.rememberWaiting()
 	p.compact()
+}
+
+// gather finds the service's tasks.
+func (p *pass) gather() {
+	for task := range store.Find[api.Task](p.snapshot, store.ByService, p.id) {
+		m := p.memory.next()
+		m.task, m.status = task, store.Get[api.TaskStatus](p.snapshot, task.ID)
+		p.members = append(p.members, m)
+	}
 }
 
 // wakeAt asks for another look at a time that has not come.

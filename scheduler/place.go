@@ -54,6 +54,9 @@ func (p *pass) place(m *member) {
 	}
 	n, why := p.home(m, d)
 	if n == nil && why == "" {
+		n = p.target(m, d)
+	}
+	if n == nil && why == "" {
 		placer := p.placers[m.task.Revision]
 		if placer == nil {
 			placer = newPlacer(&p.nodes, d, p.lend())
@@ -140,12 +143,19 @@ func (p *pass) count() {
 			p.counted = append(p.counted, n)
 		}
 	}
+	for _, s := range p.slots {
+		for _, old := range s.older {
+			if n := p.nodes.byID[old.task.Node]; n != nil && old.wanted() {
+				n.count, n.going = n.count-1, n.going+1
+			}
+		}
+	}
 }
 
 // uncount leaves the node table to the next service.
 func (p *pass) uncount() {
 	for _, n := range p.counted {
-		n.count, n.failures = 0, 0
+		n.count, n.going, n.failures = 0, 0, 0
 	}
 	p.counted = nil
 	for _, placer := range p.placers {

@@ -30,6 +30,8 @@ type Planner struct {
 	pending map[string]bool
 	// global are the services that want a task on each node.
 	global map[string]bool
+	// balanced are the services whose tasks move by themselves to spread better.
+	balanced map[string]bool
 	// removed are services that were removed and have tasks or specs left.
 	removed map[string]bool
 	// waiting are services that wait for others of their app, by the app's ID.
@@ -54,6 +56,7 @@ func New(snapshot *store.Snapshot) *Planner {
 		dirty:    make(map[string]bool),
 		pending:  make(map[string]bool),
 		global:   make(map[string]bool),
+		balanced: make(map[string]bool),
 		removed:  make(map[string]bool),
 		waiting:  make(map[string]map[string]bool),
 		wakes:    make(map[string]time.Time),

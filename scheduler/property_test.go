@@ -69,6 +69,7 @@ func (s *storm) spec(name string) func(*api.ServiceSpec) {
 		case "zone":
 			spec.Placement.Constraints = []string{"node.labels.zone==a"}
 		}
+		spec.Placement.Rebalance = name != "everywhere" && s.dice.IntN(3) == 0
 		spec.Update.Parallelism = pointer(s.dice.IntN(4))
 		spec.Update.Delay = api.Duration(s.dice.IntN(2)) * api.Duration(time.Second)
 		spec.Update.Order = []api.UpdateOrder{api.StopFirst, api.StartFirst}[s.dice.IntN(2)]
@@ -84,7 +85,7 @@ func (s *storm) strike() string {
 	kind := stormServices[s.dice.IntN(len(stormServices))]
 	name := kind + strings.Repeat("-again", s.lives[kind])
 	service := store.Get[api.Service](s.snapshot, name)
-	switch what := s.dice.IntN(12); {
+	switch what := s.dice.IntN(14); {
 	case what < 3 || service == nil:
 		s.submit(name, s.dice.IntN(6), s.spec(kind))
 		if current := store.Get[api.Service](s.snapshot, name).Current; s.dice.IntN(4) == 0 {
@@ -127,6 +128,11 @@ func (s *storm) strike() string {
 			n.Availability = []api.Availability{api.AvailabilityActive, api.AvailabilityPause, api.AvailabilityDrain}[s.dice.IntN(3)]
 		})
 		return "availability " + id
+	case what == 10:
+		asked := *service
+		asked.Rebalance++
+		s.put(&asked)
+		return "rebalance " + name
 	}
 	id := s.node()
 	s.setNode(id, func(_ *api.Node, status *api.NodeStatus) {
@@ -200,6 +206,10 @@ func (s *storm) settled() {
 				"%s %s: revision %d of %d, node %s: %+v", service.ID, key, task.Revision, service.Current, task.Node, status)
 			require.False(s.t, rollout != nil && active(rollout.State) && !explained && at && len(slots) == service.Replicas && !away && service.Replicas > 0 && !s.lagging(service),
 				"%s: the rollout never ends: %+v", service.ID, rollout)
+		}
+		if stopped := rollout != nil && rollout.State == api.RolloutRebalanceStopped; revision.Spec.Placement.Rebalance && !paused && !stopped {
+			moves, _ := New(s.snapshot).Moves(service.ID, s.now)
+			require.Empty(s.t, moves, "%s could be spread better", service.ID)
 		}
 		if !revision.Spec.Mode.Global() {
 			require.Len(s.t, slots, service.Replicas, service.ID)

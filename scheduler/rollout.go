@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,8 +25,11 @@ func (p *pass) rollOut() {
 	outdated := p.outdated()
 	record, begun := p.rollout(stored, outdated)
 	if !begun || !active(record.State) {
-		return
+		if record = p.beginRebalance(record); record == nil {
+			return
+		}
 	}
+	p.targets = record.Targets
 	config := p.revision.Spec.Update
 	if record.State == api.RolloutRollingBack {
 		config = p.revision.Spec.Rollback
@@ -42,6 +46,9 @@ func (p *pass) rollOut() {
 	for _, s := range outdated[:room] {
 		p.renew(s, config.Order, record)
 	}
+	if record.State == api.RolloutRebalancing {
+		inFlight += p.rebalance(record, config, inFlight)
+	}
 	if len(outdated) == 0 && inFlight == 0 {
 		p.end(record)
 	}
@@ -57,7 +64,7 @@ func (p *pass) rollout(stored *api.Rollout, outdated []*slot) (*api.Rollout, boo
 	}
 	if stored != nil && stored.To == p.service.Current {
 		record := *stored
-		record.Failed = slices.Clone(stored.Failed)
+		record.Failed, record.Targets = slices.Clone(stored.Failed), maps.Clone(stored.Targets)
 		if ended := !record.Ended.IsZero(); ended && (len(outdated) > 0 || p.doubled()) {
 			record.Started, record.Ended, record.Failed, record.Message = p.now, time.Time{}, nil, ""
 			record.State = begun(record.From, record.To)
@@ -67,7 +74,7 @@ func (p *pass) rollout(stored *api.Rollout, outdated []*slot) (*api.Rollout, boo
 	record := &api.Rollout{From: p.comesFrom(stored, outdated), To: p.service.Current, Started: p.now}
 	record.ID = p.id
 	if stored != nil {
-		record.Meta = stored.Meta
+		record.Meta, record.Rebalance = stored.Meta, stored.Rebalance
 	}
 	record.State = begun(record.From, record.To)
 	return record, true
@@ -108,6 +115,10 @@ func (p *pass) comesFrom(stored *api.Rollout, outdated []*slot) int {
 }
 
 func (p *pass) end(record *api.Rollout) {
+	if record.State == api.RolloutRebalancing {
+		p.endRebalance(record)
+		return
+	}
 	record.Ended = p.now
 	record.Message = fmt.Sprintf("all tasks are at revision %d", record.To)
 	if len(record.Failed) > 0 {
@@ -121,7 +132,7 @@ func (p *pass) end(record *api.Rollout) {
 }
 
 func active(state api.RolloutState) bool {
-	return state == api.RolloutUpdating || state == api.RolloutRollingBack
+	return state == api.RolloutUpdating || state == api.RolloutRollingBack || state == api.RolloutRebalancing
 }
 
 func (p *pass) save(stored, record *api.Rollout) {
@@ -133,7 +144,11 @@ func (p *pass) save(stored, record *api.Rollout) {
 		before = stored
 	}
 	reason := record.Message
-	if reason == "" {
+	switch {
+	case reason != "":
+	case record.State == api.RolloutRebalancing:
+		reason = fmt.Sprintf("%d moved so far", record.Moved)
+	default:
 		reason = fmt.Sprintf("revision %d to %d", record.From, record.To)
 	}
 	p.step(StepRollout, before, record, reason)
@@ -149,6 +164,8 @@ func (p *pass) giveUp(record *api.Rollout, config api.UpdateConfig) bool {
 	switch {
 	case config.FailureAction == api.FailureContinue:
 		return false
+	case record.State == api.RolloutRebalancing:
+		p.stopRebalance(record, why)
 	case record.State == api.RolloutRollingBack:
 		record.State = api.RolloutRollbackPaused
 		record.Message = fmt.Sprintf("rollback paused: %s; `orc service update %s` with what mends it goes on", why, p.service.Name)
@@ -197,8 +214,7 @@ func (p *pass) whyFailed(record *api.Rollout) string {
 // renew begins to bring one slot to the current revision.
 func (p *pass) renew(s *slot, order api.UpdateOrder, record *api.Rollout) {
 	reason := fmt.Sprintf("revision %d to %d", s.holder.task.Revision, record.To)
-	if order == api.StartFirst && s.holder.wanted() && len(s.older) == 0 && p.bothFit(s) {
-		p.create(s, record.To, 0, reason)
+	if p.startBeside(s, order, record.To, reason) {
 		return
 	}
 	for s.holder != nil && s.holder.task.Revision != record.To { // an older one may be right
@@ -207,6 +223,16 @@ func (p *pass) renew(s *slot, order api.UpdateOrder, record *api.Rollout) {
 	if s.holder == nil && !p.waitsForEnd(s) {
 		p.fill(s, record.To, 0, reason)
 	}
+}
+
+// startBeside starts a slot's new task while the old one runs, where the order says
+// so and both fit.
+func (p *pass) startBeside(s *slot, order api.UpdateOrder, revision int, reason string) bool {
+	if order != api.StartFirst || !s.holder.wanted() || len(s.older) > 0 || !p.bothFit(s) {
+		return false
+	}
+	p.create(s, revision, 0, reason)
+	return true
 }
 
 // bothFit says whether a slot may have its old and its new task at once. Where the

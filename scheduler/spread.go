@@ -23,18 +23,19 @@ type branch struct {
 func newBranch(nodes *nodeTable, d *demand) *branch {
 	root := &branch{}
 	for _, n := range nodes.sorted {
-		if d.judge(n) == fits {
-			root.add(n, d.preferences)
-		}
+		root.add(n, d.preferences, d.judge(n) == fits)
 	}
 	root.order()
 	return root
 }
 
-func (b *branch) add(n *node, preferences []string) {
+// add counts a node's tasks, and offers the node if it is open to one more.
+func (b *branch) add(n *node, preferences []string, open bool) {
 	b.count += n.count
 	if len(preferences) == 0 {
-		b.nodes = append(b.nodes, place(n))
+		if open {
+			b.nodes = append(b.nodes, place(n))
+		}
 		return
 	}
 	value := api.NodeAttribute(preferences[0], n.Node, n.info())
@@ -47,7 +48,7 @@ func (b *branch) add(n *node, preferences []string) {
 		b.byValue[value] = child
 		b.children = append(b.children, child)
 	}
-	child.add(n, preferences[1:])
+	child.add(n, preferences[1:], open)
 }
 
 func (b *branch) order() {

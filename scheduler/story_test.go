@@ -79,6 +79,7 @@ func (s *story) tell(text string) string {
 //	service NAME REPLICAS [SPEC-JSON]   a service is created, or gets a new revision
 //	scale NAME REPLICAS
 //	back NAME                           the user rolls back
+//	rebalance NAME                      the user wants tasks spread anew
 //	remove NAME
 //	status TASK STATE [MESSAGE…]        a node reports; TASK as the output names it
 //	obey                                nodes carry out what tasks want, one state further
@@ -98,18 +99,21 @@ func (s *story) do(out *strings.Builder, line string) {
 	case "node":
 		s.joins(word[1:])
 	case "state":
-		s.setNode(word[1], func(_ *api.Node, status *api.NodeStatus) { status.State = api.NodeState(word[2]) })
+		s.setNode(word[1], func(_ *api.Node, status *api.NodeStatus) { status.State, status.Since = api.NodeState(word[2]), s.now })
 	case "gone":
 		s.commit(Step{Before: store.Get[api.Node](s.snapshot, word[1])}, Step{Before: store.Get[api.NodeStatus](s.snapshot, word[1])})
 	case "service":
 		s.submit(word[1], s.number(word[2]), func(spec *api.ServiceSpec) { s.decode(arg(3), spec) })
 		s.inApp(word[1])
-	case "scale", "back":
+	case "scale", "back", "rebalance":
 		service := *store.Get[api.Service](s.snapshot, word[1])
-		if word[0] == "scale" {
+		switch word[0] {
+		case "scale":
 			service.Replicas = s.number(word[2])
-		} else {
+		case "back":
 			service.Current, service.Previous = service.Previous, service.Current
+		case "rebalance":
+			service.Rebalance++
 		}
 		s.put(&service)
 	case "remove":

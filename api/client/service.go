@@ -64,3 +64,9 @@ func values(pairs ...string) url.Values {
 	}
 	return query
 }
+
+// Rebalance moves tasks to where they are spread better: of the services, or of
+// all. It answers before they are moved.
+func (c *Client) Rebalance(ctx context.Context, request api.RebalanceRequest) ([]api.Rebalance, error) {
+	return exchange[[]api.Rebalance](ctx, c, http.MethodPost, path("rebalance"), nil, request)
+}

@@ -92,10 +92,14 @@ func (j *judge) look(service *api.ServiceView, tasks []api.TaskView, now time.Ti
 func (j *judge) verify(service *api.ServiceView, state *State, stable, now time.Time) {
 	if rollout := service.Rollout; rollout != nil && rollout.To == service.Current {
 		switch rollout.State {
-		case api.RolloutUpdating, api.RolloutRollingBack:
+		case api.RolloutUpdating, api.RolloutRollingBack, api.RolloutRebalancing:
 			state.Note = "verifying that the tasks stay up"
 			return
 		}
+	}
+	if asked(service) {
+		state.Note = "to be rebalanced"
+		return
 	}
 	if j.complete.IsZero() || j.desired != state.Desired {
 		j.complete, j.desired = now, state.Desired
@@ -167,7 +171,11 @@ func (j *judge) failure(service *api.ServiceView, tasks []api.TaskView, now time
 			return cmp.Or(rollout.Message, "update paused: "+seeTasks(service))
 		case api.RolloutRollbackPaused:
 			return cmp.Or(rollout.Message, "rollback paused: "+seeTasks(service))
-		case api.RolloutUpdating, api.RolloutRollingBack:
+		case api.RolloutRebalanceStopped:
+			if !asked(service) {
+				return rollout.Message
+			}
+		case api.RolloutUpdating, api.RolloutRollingBack, api.RolloutRebalancing:
 			return "" // its own failure action decides
 		}
 	}
@@ -189,6 +197,15 @@ func (j *judge) failure(service *api.ServiceView, tasks []api.TaskView, now time
 		return unplaced + "; it waits for one: " + seeTasks(service)
 	}
 	return ""
+}
+
+// asked says that a rebalance was asked for which has not begun.
+func asked(service *api.ServiceView) bool {
+	done := 0
+	if service.Rollout != nil {
+		done = service.Rollout.Rebalance
+	}
+	return service.Service.Rebalance != done
 }
 
 // slotFailure finds a slot that failed too often since the service last changed.

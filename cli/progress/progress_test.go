@@ -147,6 +147,34 @@ func TestAnUpdateIsOverWhenItsRolloutSaysSo(t *testing.T) {
 	})
 }
 
+func TestARebalanceIsOverWhenItsTasksHaveMoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.task(1, 1, api.TaskRunning)
+		time.Sleep(time.Minute)
+		w.service.Rebalance = 1
+		record := api.Rollout{From: 1, To: 1, Rebalance: 1, State: api.RolloutRebalancing}
+		took, printed, err := follow(t, w, progress.Watch{}, func() {
+			w.sleep(10*time.Second + time.Millisecond) // no leader, for long
+			w.service.Rollout = &record
+			w.sleep(10 * time.Second)
+			ended := record
+			ended.State = api.RolloutRebalanced
+			w.service.Rollout = &ended
+		})
+		require.NoError(t, err)
+		require.InDelta(t, 20, took.Seconds(), 0.5)
+		require.Contains(t, printed, "to be rebalanced")
+
+		w.service.Rebalance = 2
+		_, _, err = follow(t, w, progress.Watch{}, func() {
+			w.sleep(time.Second)
+			w.service.Rollout = &api.Rollout{From: 1, To: 1, Rebalance: 2, State: api.RolloutRebalanceStopped, Message: "rebalance stopped: why"}
+		})
+		require.ErrorContains(t, err, "rebalance stopped: why")
+	})
+}
+
 func TestAPausedUpdateFailsAndSaysHowToGoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(1)

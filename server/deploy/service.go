@@ -165,6 +165,27 @@ func (d *Draft) Scale(service *api.Service, replicas int) error {
 	return d.connect()
 }
 
+// Rebalance asks the leader to spread a service's tasks anew.
+func (d *Draft) Rebalance(service *api.Service) error {
+	if rollout := store.Get[api.Rollout](d.snapshot, service.ID); rollout != nil {
+		switch rollout.State {
+		case api.RolloutUpdating, api.RolloutRollingBack, api.RolloutRebalancing:
+			return api.Conflictf("service %s is %s just now: `orc service wait %s` tells when that is over", service.Name, words[rollout.State], service.Name)
+		case api.RolloutPaused, api.RolloutRollbackPaused:
+			return api.Conflictf("service %s: %s", service.Name, rollout.Message)
+		}
+	}
+	after := *service
+	after.Rebalance++
+	d.update(service, &after)
+	d.step(Update, api.KindService, service.Name, "to be rebalanced")
+	return nil
+}
+
+var words = map[api.RolloutState]string{
+	api.RolloutUpdating: "being updated", api.RolloutRollingBack: "being rolled back", api.RolloutRebalancing: "being rebalanced",
+}
+
 // RollbackService drafts the way back to a revision; 0 is the previous one. The
 // revision rolled back from becomes the previous one.
 func (d *Draft) RollbackService(service *api.Service, to int) error {

@@ -20,6 +20,7 @@ var serviceRoutes = []Route{
 	{Method: "GET", Path: "/v1/services/{ref}/revisions", Access: Users, Does: "a service's kept revisions, newest first", handler: (*API).serviceRevisions},
 	{Method: "POST", Path: "/v1/services/{ref}/rollback", Access: Users, Does: "go back to a revision", handler: (*API).rollbackService},
 	{Method: "POST", Path: "/v1/scale", Access: Users, Does: "set the replicas of services: all or none", handler: (*API).scale},
+	{Method: "POST", Path: "/v1/rebalance", Access: Users, Does: "move tasks of services, or of all, to where they are spread better, at their updates' pace; `dryRun` only tells", handler: (*API).rebalance},
 }
 
 func findService(s *store.Snapshot, r *http.Request) (*api.Service, error) {
