@@ -16,7 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(agentDir); dir != "" {
+		actAsAgent(dir)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // world is two hosts with a cable between them, a node on each.
 type world struct {
