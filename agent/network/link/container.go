@@ -19,19 +19,30 @@ func (n *Node) Attach(task string, a Attachment) (namespace string, err error) {
 	if err := a.validate(task); err != nil {
 		return "", err
 	}
+	inside, err := spaceAt(n.taskPath(task))
+	if err != nil {
+		return "", fmt.Errorf("attach task %s: %w", task, err)
+	}
+	if err := errors.Join(n.attach(task, inside, a), inside.close()); err != nil {
+		return "", fmt.Errorf("attach task %s: %w", task, err)
+	}
+	return n.taskPath(task), nil
+}
+
+func (n *Node) attach(task string, inside *space, a Attachment) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
-		return "", os.ErrClosed
+		return os.ErrClosed
 	}
-	if err := n.connect(task, a); err != nil {
-		return "", fmt.Errorf("attach task %s: %w", task, err)
+	if err := n.wire(inside, a); err != nil {
+		return err
 	}
 	if err := n.router.update(nil, a.routerTable()); err != nil {
-		return "", fmt.Errorf("attach task %s: %w", task, err)
+		return err
 	}
 	n.attached[task] = a
-	return n.taskPath(task), nil
+	return nil
 }
 
 func (a *Attachment) validate(task string) error {
@@ -46,36 +57,20 @@ func (a *Attachment) validate(task string) error {
 	return nil
 }
 
-// connect makes the task's namespace and its pair with the router, or what of it is
+// connect makes a task's namespace and its pair with the router, or what of it is
 // missing.
 func (n *Node) connect(task string, a Attachment) error {
-	inside, err := n.openTask(task)
+	inside, err := spaceAt(n.taskPath(task))
 	if err != nil {
 		return err
 	}
 	return errors.Join(n.wire(inside, a), inside.close())
 }
 
-func (n *Node) openTask(task string) (*space, error) {
-	path := n.taskPath(task)
-	fd, err := openNamespace(path)
-	if errors.Is(err, os.ErrNotExist) {
-		fd, err = makeNamespace(path, prepareContainer)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return newSpace(fd)
-}
-
-// prepareContainer turns IPv6 off on links to come: there is nobody to talk to, and
-// programs need not find that out by waiting.
-func prepareContainer() error {
-	if !hasIPv6() {
-		return nil
-	}
-	return os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0)
-}
+// noAddress keeps a link from making itself an IPv6 address (IN6_ADDR_GEN_MODE_NONE):
+// there is nobody to talk to, and programs need not find that out by waiting. A
+// sysctl would do it too, but costs the more the more namespaces there are.
+const noAddress = 1
 
 func (n *Node) wire(inside *space, a Attachment) error {
 	if err := inside.raiseLoopback(); err != nil {
@@ -87,6 +82,9 @@ func (n *Node) wire(inside *space, a Attachment) error {
 	}
 	if err := n.router.shape(near, n.mtuOf(a), mac(scheme.GatewayMAC)); err != nil {
 		return err
+	}
+	if err := inside.handle.LinkSetIP6AddrGenMode(far, noAddress); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) {
+		return fmt.Errorf("turn off IPv6 addresses: %w", err)
 	}
 	if err := inside.shape(far, n.mtuOf(a), a.mac()); err != nil {
 		return err
@@ -156,23 +154,22 @@ func (n *Node) connected(link netlink.Link, a Attachment) bool {
 // is one that another process attached.
 func (n *Node) Detach(task string) error {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	if n.closed {
+		n.mu.Unlock()
 		return os.ErrClosed
 	}
-	if err := n.disconnect(task); err != nil {
+	delete(n.attached, task)
+	n.mu.Unlock() // the kernel takes its time for what follows
+	if err := disconnect(n.taskPath(task)); err != nil {
 		return fmt.Errorf("detach task %s: %w", task, err)
 	}
-	delete(n.attached, task)
 	return removeNamespace(n.taskPath(task))
 }
 
-// disconnect removes the pair: with the one end goes the other.
-func (n *Node) disconnect(task string) error {
-	if known, found := n.attached[task]; found {
-		return n.router.remove(known.Link)
-	}
-	fd, err := openNamespace(n.taskPath(task))
+// disconnect removes a container's pair: with the one end goes the other, and all
+// that the router has of it.
+func disconnect(path string) error {
+	fd, err := openNamespace(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

@@ -135,7 +135,7 @@ func (s setting) rank() int      { return rankSetting }
 func (s setting) String() string { return fmt.Sprintf("%s = %s", s.path, s.value) }
 
 func (s setting) set(in *space) error {
-	return in.thread.do(func() error { return os.WriteFile("/proc/sys/"+s.path, []byte(s.value), 0) })
+	return within(in.fd, func() error { return os.WriteFile("/proc/sys/"+s.path, []byte(s.value), 0) })
 }
 
 // unset leaves it: nothing says what it was before, and its link or namespace goes.

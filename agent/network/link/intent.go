@@ -1,6 +1,7 @@
 package link
 
 import (
+	"maps"
 	"net/netip"
 
 	"github.com/orc-project/orc/agent/network/scheme"
@@ -48,23 +49,68 @@ func quiet(links ...string) table {
 	return t
 }
 
+func (s *State) hasOverlay() bool { return s.Number != 0 && s.Underlay.Is4() }
+
 // overlayTable is what the router is to hold of the overlay.
 func (s *State) overlayTable() table {
-	t := make(table)
-	for _, each := range s.Subnets {
-		t.add(nowhere(each.Masked()))
+	t := s.usable().table()
+	if s.hasOverlay() {
+		t.add(address{scheme.Overlay, host(scheme.NodeIP(s.Number))})
+		maps.Copy(t, quiet(scheme.Overlay))
 	}
+	return t
+}
+
+// reach is whom a state lets containers reach, or not.
+type reach struct {
+	peers   []Peer
+	blocks  []Block
+	subnets []netip.Prefix
+}
+
+// usable leaves out peers whose address is not known, and blocks of nodes that are
+// no peers.
+func (s *State) usable() reach {
+	r := reach{subnets: s.Subnets}
 	if !s.hasOverlay() {
-		return t
+		return r
 	}
-	t = t.plus(quiet(scheme.Overlay))
-	t.add(address{scheme.Overlay, host(scheme.NodeIP(s.Number))})
 	known := make(map[uint16]bool, len(s.Peers))
 	for _, each := range s.Peers {
-		if each.Number == s.Number || !each.Address.Is4() {
-			continue
+		if each.Number != s.Number && each.Address.Is4() {
+			known[each.Number] = true
+			r.peers = append(r.peers, each)
 		}
-		known[each.Number] = true
+	}
+	for _, each := range s.Blocks {
+		if known[each.Node] {
+			r.blocks = append(r.blocks, each)
+		}
+	}
+	return r
+}
+
+// without is what is not in other.
+func (r reach) without(other reach) reach {
+	return reach{peers: without(r.peers, other.peers), blocks: without(r.blocks, other.blocks), subnets: without(r.subnets, other.subnets)}
+}
+
+func without[T comparable](all, others []T) (rest []T) {
+	known := make(map[T]struct{}, len(others))
+	for _, each := range others {
+		known[each] = struct{}{}
+	}
+	for _, each := range all {
+		if _, found := known[each]; !found {
+			rest = append(rest, each)
+		}
+	}
+	return rest
+}
+
+func (r reach) table() table {
+	t := make(table)
+	for _, each := range r.peers {
 		ip, ethernet := scheme.NodeIP(each.Number), mac(scheme.NodeMAC(each.Number))
 		t.add(
 			neighbour{scheme.Overlay, ip, ethernet},
@@ -72,15 +118,14 @@ func (s *State) overlayTable() table {
 			to(scheme.Overlay, host(ip), ip),
 		)
 	}
-	for _, each := range s.Blocks {
-		if known[each.Node] {
-			t.add(to(scheme.Overlay, each.Prefix.Masked(), scheme.NodeIP(each.Node)))
-		}
+	for _, each := range r.blocks {
+		t.add(to(scheme.Overlay, each.Prefix.Masked(), scheme.NodeIP(each.Node)))
+	}
+	for _, each := range r.subnets {
+		t.add(nowhere(each.Masked()))
 	}
 	return t
 }
-
-func (s *State) hasOverlay() bool { return s.Number != 0 && s.Underlay.Is4() }
 
 // routerTable is what the router is to hold of a container.
 func (a *Attachment) routerTable() table {

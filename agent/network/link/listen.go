@@ -12,7 +12,7 @@ import (
 // (yet).
 func (n *Node) Listen(network, address string) (net.Listener, error) {
 	var listener net.Listener
-	err := n.router.thread.do(func() (err error) {
+	err := within(n.router.fd, func() (err error) {
 		listener, err = anyAddress.Listen(context.Background(), network, address)
 		return err
 	})
@@ -23,7 +23,7 @@ func (n *Node) Listen(network, address string) (net.Listener, error) {
 // be there (yet).
 func (n *Node) ListenPacket(network, address string) (net.PacketConn, error) {
 	var conn net.PacketConn
-	err := n.router.thread.do(func() (err error) {
+	err := within(n.router.fd, func() (err error) {
 		conn, err = anyAddress.ListenPacket(context.Background(), network, address)
 		return err
 	})

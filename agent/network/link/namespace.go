@@ -46,18 +46,14 @@ func openNamespace(path string) (int, error) {
 	return fd, nil
 }
 
-// makeNamespace makes a network namespace, lets prepare do what is to be done on a
-// thread in it, and only then binds it to path: what is there is whole.
-func makeNamespace(path string, prepare func() error) (int, error) {
+// makeNamespace makes a network namespace, bound to path.
+func makeNamespace(path string) (int, error) {
 	fd := -1
 	result := make(chan error, 1)
 	onThread(func() {
 		result <- func() (err error) {
 			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 				return fmt.Errorf("make a network namespace: %w", err)
-			}
-			if err := prepare(); err != nil {
-				return err
 			}
 			own := fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid())
 			if fd, err = unix.Open(own, unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {

@@ -3,9 +3,12 @@ package link
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/vishvananda/netns"
 
 	"github.com/orc-project/orc/agent/network/scheme"
 )
@@ -21,9 +24,8 @@ type Node struct {
 	// state is what was last asked for; nil before the first Apply, when what the
 	// router has of the overlay is a former process's and stays.
 	state *State
-	// overlay is state's table; whole says that the kernel has it, as far as we know.
-	overlay table
-	whole   bool
+	// whole says that the kernel has what state says, as far as we know.
+	whole bool
 	// tunnel is what the overlay's link was made from, mtu what it lets through.
 	tunnel tunnel
 	mtu    int
@@ -36,11 +38,11 @@ type Node struct {
 // calling process's network namespace. What a former process left of overlay and
 // containers goes on working, until Apply and Attach say what is to be.
 func Open(dir string) (*Node, error) {
-	fd, err := currentNamespace()
+	own, err := netns.Get()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open the host's network namespace: %w", err)
 	}
-	return open(dir, fd)
+	return open(dir, int(own))
 }
 
 // open takes over the host's namespace, whether it succeeds or not.
@@ -66,15 +68,11 @@ func (n *Node) openRouter() error {
 	if err := os.MkdirAll(n.tasksDir(), 0o700); err != nil {
 		return err
 	}
-	fd, err := openNamespace(n.routerPath())
-	if errors.Is(err, os.ErrNotExist) {
-		fd, err = makeNamespace(n.routerPath(), func() error { return nil })
-	}
-	if err != nil {
+	var err error
+	if n.router, err = spaceAt(n.routerPath()); err != nil {
 		return fmt.Errorf("router: %w", err)
 	}
-	n.router, err = newSpace(fd)
-	return err
+	return nil
 }
 
 func (n *Node) routerPath() string          { return filepath.Join(n.dir, "router") }
@@ -87,20 +85,21 @@ func (n *Node) Router() int { return n.router.fd }
 // HostNS is a descriptor of the host's namespace, valid until Close.
 func (n *Node) HostNS() int { return n.host.fd }
 
-// Apply makes the state so. It writes what differs from the state before, so it
-// costs little when little changed.
+// Apply makes the state so, and keeps its slices. It writes what differs from the
+// state before: what costs little when little changed.
 func (n *Node) Apply(state State) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed {
 		return os.ErrClosed
 	}
-	before := n.overlay
-	n.state, n.overlay = &state, state.overlayTable()
+	before := n.state
+	n.state = &state
 	if !n.whole || n.tunnel != tunnelOf(&state) {
 		return n.restore()
 	}
-	err := n.router.update(before, n.overlay)
+	had, has := before.usable(), state.usable()
+	err := n.router.update(had.without(has).table(), has.without(had).table())
 	n.whole = err == nil
 	return err
 }
@@ -160,7 +159,7 @@ func (n *Node) restoreRouter() error {
 	want := routerTable()
 	mine := map[string]bool{"lo": true, scheme.Uplink: true}
 	if n.state != nil {
-		want = want.plus(n.overlay)
+		maps.Copy(want, n.state.overlayTable())
 		mine[scheme.Overlay], mine[""] = true, true
 	}
 	var errs []error
@@ -169,7 +168,7 @@ func (n *Node) restoreRouter() error {
 			errs = append(errs, n.connect(task, each))
 		}
 		mine[each.Link] = true
-		want = want.plus(each.routerTable())
+		maps.Copy(want, each.routerTable())
 	}
 	if err := n.router.settle(func(link string) bool { return mine[link] }, want); err != nil {
 		errs = append(errs, fmt.Errorf("router: %w", err))

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,42 +14,36 @@ import (
 type space struct {
 	fd     int
 	handle *netlink.Handle
-	thread *thread
 	// indices are those of links, by name. Who makes or reads a link keeps them.
 	indices map[string]int
+}
+
+// spaceAt opens the namespace that is bound to path, or makes one.
+func spaceAt(path string) (*space, error) {
+	fd, err := openNamespace(path)
+	if errors.Is(err, os.ErrNotExist) {
+		fd, err = makeNamespace(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newSpace(fd)
 }
 
 // newSpace takes over the descriptor, whether it succeeds or not.
 func newSpace(fd int) (*space, error) {
 	s := &space{fd: fd, indices: make(map[string]int)}
-	var err error
-	if s.thread, err = newThread(fd); err != nil {
-		unix.Close(fd)
-		return nil, err
-	}
-	err = s.thread.do(func() error {
+	if err := within(fd, func() (err error) {
 		s.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE)
 		return err
-	})
-	if err != nil {
-		s.thread.stop()
+	}); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
 	return s, nil
 }
 
-// currentNamespace opens the calling thread's.
-func currentNamespace() (int, error) {
-	ns, err := netns.Get()
-	if err != nil {
-		return -1, fmt.Errorf("open the host's network namespace: %w", err)
-	}
-	return int(ns), nil
-}
-
 func (s *space) close() error {
-	s.thread.stop()
 	s.handle.Close()
 	return unix.Close(s.fd)
 }
@@ -232,7 +225,7 @@ func (s *space) readRoutes(names map[int]string, have table) error {
 }
 
 func (s *space) readSettings(want, have table) error {
-	return s.thread.do(func() error {
+	return within(s.fd, func() error {
 		for _, each := range want {
 			wanted, is := each.(setting)
 			if !is {

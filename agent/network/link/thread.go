@@ -2,7 +2,6 @@ package link
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -47,47 +46,4 @@ func enter(namespace int) error {
 		return fmt.Errorf("enter a network namespace: %w", err)
 	}
 	return nil
-}
-
-// thread stays in a network namespace and does one thing after another there.
-type thread struct {
-	work chan func()
-	quit chan struct{}
-	gone chan struct{}
-}
-
-func newThread(namespace int) (*thread, error) {
-	t := &thread{work: make(chan func()), quit: make(chan struct{}), gone: make(chan struct{})}
-	entered := make(chan error, 1)
-	onThread(func() {
-		defer close(t.gone)
-		err := enter(namespace)
-		entered <- err
-		for err == nil {
-			select {
-			case do := <-t.work:
-				do()
-			case <-t.quit:
-				return
-			}
-		}
-	})
-	return t, <-entered
-}
-
-// do returns when the work is done; os.ErrClosed after stop.
-func (t *thread) do(work func() error) error {
-	result := make(chan error, 1)
-	select {
-	case t.work <- func() { result <- work() }:
-		return <-result
-	case <-t.gone:
-		return os.ErrClosed
-	}
-}
-
-// stop ends the thread when its work is done. It is called once.
-func (t *thread) stop() {
-	close(t.quit)
-	<-t.gone
 }

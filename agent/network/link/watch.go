@@ -11,9 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// settleTime is how long changes are gathered before they are told: a container's
-// start makes some twenty.
-const settleTime = 100 * time.Millisecond
+// Changes are gathered for settleTime before they are told, for a container's start
+// makes some twenty, and told once in pace at most: who looks at all there is after
+// each of them has something else to do, too.
+const (
+	settleTime = 100 * time.Millisecond
+	pace       = time.Second
+)
 
 // What is watched in either namespace. In the host's, neighbours are others' affair.
 var (
@@ -33,7 +37,7 @@ func (n *Node) Watch(ctx context.Context) (<-chan struct{}, error) {
 		groups []uint
 	}{{n.host, hostGroups}, {n.router, routerGroups}} {
 		var socket *nl.NetlinkSocket
-		if e := each.in.thread.do(func() (err error) {
+		if e := within(each.in.fd, func() (err error) {
 			socket, err = nl.Subscribe(unix.NETLINK_ROUTE, each.groups...)
 			return err
 		}); e != nil {
@@ -79,6 +83,7 @@ func listen(socket *nl.NetlinkSocket, raw chan<- struct{}) {
 
 // gather passes on many changes as one.
 func gather(ctx context.Context, raw <-chan struct{}, changes chan<- struct{}) {
+	var told time.Time
 	for {
 		select {
 		case <-raw:
@@ -86,7 +91,7 @@ func gather(ctx context.Context, raw <-chan struct{}, changes chan<- struct{}) {
 			return
 		}
 		select {
-		case <-time.After(settleTime):
+		case <-time.After(max(settleTime, pace-time.Since(told))):
 		case <-ctx.Done():
 			return
 		}
@@ -94,6 +99,7 @@ func gather(ctx context.Context, raw <-chan struct{}, changes chan<- struct{}) {
 		case <-raw: // it came while the others were gathered
 		default:
 		}
+		told = time.Now()
 		wake(changes)
 	}
 }

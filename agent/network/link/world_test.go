@@ -123,7 +123,7 @@ func (w *world) attach(t testing.TB, i, c int) int {
 func anonymous(t testing.TB) int {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "namespace")
-	fd, err := makeNamespace(path, func() error { return nil })
+	fd, err := makeNamespace(path)
 	require.NoError(t, err)
 	require.NoError(t, removeNamespace(path))
 	t.Cleanup(func() { unix.Close(fd) })
