@@ -184,20 +184,28 @@ func (d *Dispatcher) observeNode(change store.Change) (everyone bool) {
 	return managerAddress(before) != managerAddress(after)
 }
 
-// observeStatus lets go of a node that has a newer session with another manager.
+// observeStatus lets go of a node that has a newer session with another manager,
+// and begins anew with one that the leader has written off although it is here.
 func (d *Dispatcher) observeStatus(change store.Change) {
 	status, _ := change.New.(*api.NodeStatus)
 	p := d.nodes[change.ID]
-	if status == nil || p == nil || status.Manager == d.config.Node || status.State != api.NodeReady {
+	if status == nil || p == nil {
 		return
 	}
 	if s := p.session; s != nil {
 		if committed := s.committed.Load(); committed == 0 || status.Version <= committed {
 			return // this one's own turn is still to come, or came later
 		}
-		s.cut(replaced())
 	}
-	delete(d.nodes, change.ID)
+	switch {
+	case status.State == api.NodeReady && status.Manager != d.config.Node:
+		if p.session != nil {
+			p.session.cut(replaced())
+		}
+		delete(d.nodes, change.ID)
+	case status.State == api.NodeDown && p.session != nil && status.Session == p.session.id:
+		p.session.cut(api.Errorf(api.CodeUnavailable, "the node was written off while this manager was away: connect again"))
+	}
 }
 
 // observeSettings lets nodes begin anew when the node timeout changed, for both

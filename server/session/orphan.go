@@ -23,7 +23,7 @@ const orphanEvery = 200 * time.Millisecond
 func (d *Dispatcher) Orphans(ctx context.Context, leadership store.Leadership, alive func(manager string) bool) error {
 	watcher := d.config.Store.Watch()
 	defer watcher.Close()
-	o := &orphans{held: make(map[string]map[string]*api.NodeStatus), since: make(map[string]time.Time), alive: alive}
+	o := &orphans{held: make(map[string]map[string]*api.NodeStatus), since: make(map[string]time.Time), heard: make(map[string]time.Time), alive: alive}
 	last := time.Now()
 	for {
 		timed, cancel := context.WithTimeout(ctx, orphanEvery)
@@ -34,7 +34,7 @@ func (d *Dispatcher) Orphans(ctx context.Context, leadership store.Leadership, a
 		}
 		switch {
 		case err == nil:
-			o.observe(update)
+			o.observe(update, time.Now())
 		case !errors.Is(err, context.DeadlineExceeded):
 			return err
 		}
@@ -79,12 +79,15 @@ func (d *Dispatcher) writeOff(ctx context.Context, leadership store.Leadership, 
 type orphans struct {
 	held  map[string]map[string]*api.NodeStatus // by manager, by node
 	since map[string]time.Time
+	// heard is when a manager last wrote of a node that is connected to it: it was
+	// there then, whatever else is known of it.
+	heard map[string]time.Time
 	alive func(manager string) bool
 	// snapshot is the newest one seen.
 	snapshot *store.Snapshot
 }
 
-func (o *orphans) observe(update store.Update) {
+func (o *orphans) observe(update store.Update, now time.Time) {
 	begun := o.snapshot != nil
 	o.snapshot = update.Snapshot
 	if !begun {
@@ -98,6 +101,9 @@ func (o *orphans) observe(update store.Update) {
 			before, _ := change.Old.(*api.NodeStatus)
 			after, _ := change.New.(*api.NodeStatus)
 			o.set(before, after)
+			if after != nil && after.State == api.NodeReady {
+				o.heard[after.Manager] = now
+			}
 		}
 	}
 }
@@ -107,6 +113,7 @@ func (o *orphans) set(before, after *api.NodeStatus) {
 		if delete(o.held[before.Manager], before.ID); len(o.held[before.Manager]) == 0 {
 			delete(o.held, before.Manager)
 			delete(o.since, before.Manager)
+			delete(o.heard, before.Manager)
 		}
 	}
 	if after == nil || after.State != api.NodeReady {
@@ -122,7 +129,7 @@ func (o *orphans) set(before, after *api.NodeStatus) {
 func (o *orphans) lost(now time.Time, timeout time.Duration) []*api.NodeStatus {
 	var lost []*api.NodeStatus
 	for manager, nodes := range o.held {
-		if o.alive(manager) {
+		if o.alive(manager) || now.Sub(o.heard[manager]) < timeout {
 			delete(o.since, manager)
 			continue
 		}

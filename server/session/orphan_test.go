@@ -80,6 +80,46 @@ func TestAManagerThatComesBackAnswersForItsNodes(t *testing.T) {
 	})
 }
 
+func TestAManagerThatReturnsIsBelievedByWhatItWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t)
+		put(t, s, &api.Node{Meta: api.Meta{ID: "m2"}, Name: "m2", Role: api.RoleManager}, ready("m2", "m2"))
+		m := newManager(t, s)
+		defer m.stop()
+		var gone atomic.Bool
+		defer m.lead(func(id string) bool { return !gone.Load() })()
+		time.Sleep(time.Second)
+		returned := ready("m2", "m2")
+		returned.Session = "new"
+		put(t, s, returned)
+		gone.Store(true) // its answers are still on their way
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Equal(t, api.NodeReady, m.node("m2").State)
+		time.Sleep(api.DefaultNodeTimeout)
+		synctest.Wait()
+		require.Equal(t, api.NodeDown, m.node("m2").State, "they never came")
+	})
+}
+
+func TestANodeThatWasWrittenOffThoughItIsHereBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, newStore(t, "n1"))
+		defer m.stop()
+		a := m.connect("n1")
+		defer a.hangUp()
+		down := *m.node("n1")
+		down.State = api.NodeDown
+		put(t, m.store, &down)
+		m.settle()
+		require.True(t, a.isCut())
+		b := m.connect("n1")
+		defer b.hangUp()
+		require.Equal(t, api.NodeReady, m.node("n1").State)
+		require.False(t, b.isCut())
+	})
+}
+
 func TestAManagerThatWasDemotedLosesNoNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t, "m2")
