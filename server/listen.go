@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,6 +25,9 @@ const (
 	headerTimeout  = 10 * time.Second // of the TLS handshake too
 	idleTimeout    = 2 * time.Minute
 	shutdownGrace  = 2 * time.Second
+	// lastWords is how long an answer takes from the end of its handler to the
+	// client.
+	lastWords = 100 * time.Millisecond
 	// maxStreams on one connection, each with a window of streamWindow: a stream
 	// that nobody reads must not fill the connection's window, or it would hold up
 	// the node's session.
@@ -107,11 +111,18 @@ func newServer(handler http.Handler, log *zap.Logger) *http.Server {
 // serve runs an HTTP server until ctx ends; requests are cancelled with it.
 func serve(ctx context.Context, server *http.Server, listener net.Listener, secure bool) error {
 	server.BaseContext = func(net.Listener) context.Context { return ctx }
+	requests := &counter{}
+	server.Handler = requests.count(server.Handler)
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(ended)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 		defer cancel()
+		// Shutdown takes a second or two with HTTP/2 connections, busy or not.
+		go func() {
+			defer cancel()
+			requests.wait(grace)
+		}()
 		if server.Shutdown(grace) != nil {
 			server.Close()
 		}
@@ -128,6 +139,29 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, secu
 	}
 	<-ended
 	return ctx.Err()
+}
+
+// counter counts the requests that are being answered.
+type counter struct{ now atomic.Int64 }
+
+func (c *counter) count(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.now.Add(1)
+		defer c.now.Add(-1)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// wait returns when there has been none for a moment, or with ctx.
+func (c *counter) wait(ctx context.Context) {
+	for since := time.Now(); time.Since(since) < lastWords; {
+		if pause(ctx, lastWords/10) != nil {
+			return
+		}
+		if c.now.Load() > 0 {
+			since = time.Now()
+		}
+	}
 }
 
 // limitedListener bounds the connections that are open at once.
