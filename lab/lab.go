@@ -159,13 +159,16 @@ func (l *Lab) up(ctx context.Context) error {
 		if err := node.Start(ctx); err != nil {
 			return err
 		}
-		if i == 0 {
+		if i == 0 || node.Manager() {
 			if err := node.WaitReady(ctx); err != nil {
 				return err
 			}
 		}
 	}
 	l.progress("waiting for the nodes")
+	if err := l.waitVoters(ctx); err != nil {
+		return err
+	}
 	return l.WaitNodes(ctx)
 }
 

@@ -212,6 +212,31 @@ func (l *Lab) WaitNodes(ctx context.Context) error {
 	}
 }
 
+// waitVoters waits until no manager is a learner any more: until then a cluster has
+// fewer to lose than it seems.
+func (l *Lab) waitVoters(ctx context.Context) error {
+	for {
+		out, err := l.Nodes()[0].Orc(ctx, "node", "ls", "--filter", "role=manager", "--format", "{{.ManagerStatus}}")
+		voters := strings.Count(out, "Leader\n") + strings.Count(out, "Reachable\n")
+		if err == nil && voters == l.managers() {
+			return nil
+		}
+		if err := errors.Join(err, pause(ctx, 100*time.Millisecond)); ctx.Err() != nil {
+			return fmt.Errorf("%d of %d managers vote: %w", voters, l.managers(), err)
+		}
+	}
+}
+
+func (l *Lab) managers() int {
+	n := 0
+	for _, each := range l.state.Nodes {
+		if each.Manager {
+			n++
+		}
+	}
+	return n
+}
+
 func (l *Lab) notReady(list string) []string {
 	var missing []string
 	for _, node := range l.Nodes() {

@@ -131,23 +131,32 @@ func (n *process) closeDatabase() {
 	n.database = nil
 }
 
-// refuseWhile answers everybody at the socket with the same error while do runs.
+// refuseWhile answers everybody with the same error while do runs: at the socket,
+// and a manager at its port.
 func (n *process) refuseWhile(ctx context.Context, refusal error, do func(context.Context) error) error {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { session.Refuse(w, refusal) })
+	group, ctx := errgroup.WithContext(ctx)
+	refusing, end := context.WithCancel(ctx)
+	defer end()
 	unix, err := n.openSocket()
 	if err != nil {
 		return err
 	}
-	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		session.Refuse(w, refusal)
-	})
-	group, ctx := errgroup.WithContext(ctx)
-	refusing, end := context.WithCancel(ctx)
-	group.Go(func() error {
-		if err := server.ServeLocal(refusing, handler, unix, n.log); refusing.Err() == nil {
-			return err
+	refuse := func(err error) error {
+		if refusing.Err() != nil {
+			return nil
 		}
-		return nil
-	})
+		return err
+	}
+	group.Go(func() error { return refuse(server.ServeLocal(refusing, handler, unix, n.log)) })
+	if n.manages() {
+		tcp, err := n.openPort()
+		if err != nil {
+			end()
+			return errors.Join(err, group.Wait())
+		}
+		group.Go(func() error { return refuse(server.ServeRemote(refusing, handler, tcp, n.credentials, n.log)) })
+	}
 	group.Go(func() error {
 		defer end()
 		return do(ctx)

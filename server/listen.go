@@ -74,6 +74,12 @@ func ServeLocal(ctx context.Context, handler http.Handler, listener net.Listener
 	return serve(ctx, local(handler, log), listener, false)
 }
 
+// ServeRemote answers at the address of a manager that has not begun, until ctx
+// ends: who asks must not be kept waiting, for another manager may answer.
+func ServeRemote(ctx context.Context, handler http.Handler, listener net.Listener, credentials *ca.Credentials, log *zap.Logger) error {
+	return serve(ctx, remote(handler, credentials, log), listener, true)
+}
+
 // local is the HTTP server on the unix socket: whoever can open it is root.
 func local(handler http.Handler, log *zap.Logger) *http.Server {
 	server := newServer(handler, log)

@@ -75,7 +75,7 @@ const (
 // connectTimeout bounds the handshake and the wait for Welcome; dialTimeout is
 // short, for where one manager's host is dead another one may be alive.
 const (
-	connectTimeout = 10 * time.Second
+	connectTimeout = 5 * time.Second
 	dialTimeout    = 2 * time.Second
 )
 

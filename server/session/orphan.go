@@ -138,9 +138,8 @@ func (o *orphans) lost(now time.Time, timeout time.Duration) []*api.NodeStatus {
 		}
 		waited := now.Sub(o.since[manager])
 		for id, status := range nodes {
-			// A manager that is gone was silent for the node timeout already; one that
-			// was demoted is gone at once, and its node is not.
-			if id == manager && o.manages(manager) || waited > timeout+comeBack {
+			// The node of a manager that is gone was silent for the node timeout already.
+			if o.manages(id) && !o.alive(id) || waited > timeout+comeBack {
 				lost = append(lost, status)
 			}
 		}
