@@ -54,6 +54,8 @@ type Block struct {
 	Network  string         `cbor:"1,keyasint"`
 	Node     uint16         `cbor:"2,keyasint"` // its number
 	Prefixes []netip.Prefix `cbor:"3,keyasint"`
+	// Lacks says that the node has more tasks than that, and the subnet no more.
+	Lacks bool `cbor:"4,keyasint,omitempty"`
 }
 
 // Service is what can be reached under one name. It is there with a service's first

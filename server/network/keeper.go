@@ -139,21 +139,10 @@ func (k *Keeper) reclaim(id string) {
 
 func (k *Keeper) claimOf(id string) claim {
 	task := store.Get[api.Task](k.snapshot, id)
-	if task == nil || task.Node == "" {
-		return claim{}
+	if networks := Holds(k.snapshot, task); len(networks) > 0 {
+		return claim{node: task.Node, networks: networks}
 	}
-	if status := store.Get[api.TaskStatus](k.snapshot, id); status != nil && status.State.Terminal() {
-		return claim{}
-	}
-	revision := store.Get[api.Revision](k.snapshot, api.RevisionID(task.Service, task.Revision))
-	if revision == nil {
-		return claim{}
-	}
-	c := claim{node: task.Node}
-	for _, attachment := range revision.Spec.Attachments() {
-		c.networks = append(c.networks, attachment.Network)
-	}
-	return c
+	return claim{}
 }
 
 func (k *Keeper) count(c claim, n int) {

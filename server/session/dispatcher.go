@@ -36,6 +36,9 @@ type Config struct {
 	// Relay opens a stream to a node whose session another manager holds; nil means
 	// that there is no other.
 	Relay func(ctx context.Context, manager, node string, open wire.Open) (io.ReadWriteCloser, error)
+	// Elsewhere is the Floor of the other managers' nodes; nil means that there are no
+	// other managers.
+	Elsewhere func() int64
 }
 
 // Dispatcher keeps this manager's sessions.
@@ -49,8 +52,11 @@ type Dispatcher struct {
 	snapshot *store.Snapshot // what sessions were last told of
 	timeout  time.Duration
 	nodes    map[string]*presence // by node ID: those that this manager answers for
+	absent   map[string]absence   // by node ID: those whose connection broke
+	audience *audience            // of snapshot
 	streams  map[string]*pending  // by stream ID: asked for, not yet here
 	wg       sync.WaitGroup       // sessions being served
+	acted    chan struct{}        // wakes settleLoop
 }
 
 // New makes a Dispatcher, which serves while Run runs.
@@ -58,6 +64,7 @@ func New(config Config, log *zap.Logger) *Dispatcher {
 	d := &Dispatcher{
 		config: config, log: log.Named("session"),
 		nodes: make(map[string]*presence), streams: make(map[string]*pending),
+		absent: make(map[string]absence), acted: make(chan struct{}, 1),
 	}
 	d.scribe = newScribe(config.Store, d.log)
 	return d
@@ -79,6 +86,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	group.Go(func() error { return d.follow(ctx, watcher) })
 	group.Go(func() error { return d.scribe.run(ctx) })
 	group.Go(func() error { return d.sweepLoop(ctx) })
+	group.Go(func() error { return d.settleLoop(ctx) })
 	return group.Wait()
 }
 
@@ -92,6 +100,8 @@ func (d *Dispatcher) begin(snapshot *store.Snapshot, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ready, d.snapshot, d.timeout = true, snapshot, NodeTimeout(snapshot)
+	d.audience = newAudience(snapshot)
+	d.expectAll(snapshot, now)
 	for status := range store.All[api.NodeStatus](snapshot) {
 		if status.State == api.NodeReady && status.Manager == d.config.Node {
 			d.nodes[status.ID] = &presence{id: status.Session, heard: now.Add(comeBack), message: "it did not come back after the manager's restart"}
@@ -124,64 +134,57 @@ func (d *Dispatcher) follow(ctx context.Context, watcher store.Watcher) error {
 	}
 }
 
-// observe tells the sessions whose nodes are concerned which tasks changed. It
-// costs what changed, however many sessions there are.
+// observe tells the sessions whose nodes are concerned what changed. It costs what
+// changed and the nodes that it concerns, however many sessions there are.
 func (d *Dispatcher) observe(update store.Update) {
-	changed := make(map[string][]string) // node → tasks
-	var everyone bool
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	base := d.snapshot.Revision()
 	d.snapshot = update.Snapshot
+	b := d.audience.tidings(update)
 	for _, change := range update.Changes {
 		switch change.Kind {
-		case api.KindTask:
-			before, after := placed(change.Old), placed(change.New)
-			if after != "" {
-				changed[after] = append(changed[after], change.ID)
-			}
-			if before != "" && before != after {
-				changed[before] = append(changed[before], change.ID)
-			}
 		case api.KindNode:
-			everyone = d.observeNode(change) || everyone
+			d.observeNode(change, b)
 		case api.KindNodeStatus:
 			d.observeStatus(change)
 		case api.KindCluster:
 			d.observeSettings()
-			everyone = true
+			b.everyone.renewed = true
 		}
 	}
-	for node, tasks := range changed {
-		if p := d.nodes[node]; p != nil && p.session != nil {
-			p.session.tell(update.Snapshot, tasks, false)
-		}
-	}
-	if everyone {
+	if b.everyone.renewed || b.everyone.toDo() {
 		for _, p := range d.nodes {
 			if p.session != nil {
-				p.session.tell(update.Snapshot, nil, true)
+				p.session.tell(update.Snapshot, base, &b.everyone)
 			}
 		}
 	}
-}
-
-// observeNode cuts off a node that was removed, and reports whether all nodes
-// must hear of the change: the managers' addresses are theirs to know.
-func (d *Dispatcher) observeNode(change store.Change) (everyone bool) {
-	before, _ := change.Old.(*api.Node)
-	after, _ := change.New.(*api.Node)
-	p := d.nodes[change.ID]
-	if p != nil && p.session != nil {
-		if after == nil {
-			p.session.cut(Removed())
-		} else {
-			p.session.tell(d.snapshot, nil, true)
+	for node, about := range b.nodes {
+		if p := d.nodes[node]; p != nil && p.session != nil {
+			p.session.tell(update.Snapshot, base, about)
 		}
 	}
-	if after == nil {
-		delete(d.nodes, change.ID)
+	d.nudgeSettle() // more may have been settled than nodes must act on
+}
+
+// observeNode cuts off a node that was removed, tells one that was changed, and all
+// when the managers' addresses are others.
+func (d *Dispatcher) observeNode(change store.Change, b *bulletin) {
+	before, _ := change.Old.(*api.Node)
+	after, _ := change.New.(*api.Node)
+	if managerAddress(before) != managerAddress(after) {
+		b.everyone.renewed = true
 	}
-	return managerAddress(before) != managerAddress(after)
+	if after != nil {
+		b.of(change.ID).renewed = true
+		return
+	}
+	if p := d.nodes[change.ID]; p != nil && p.session != nil {
+		p.session.cut(Removed())
+	}
+	delete(d.nodes, change.ID)
+	delete(d.absent, change.ID)
 }
 
 // observeStatus lets go of a node that has a newer session with another manager,
@@ -203,6 +206,7 @@ func (d *Dispatcher) observeStatus(change store.Change) {
 			p.session.cut(replaced())
 		}
 		delete(d.nodes, change.ID)
+		delete(d.absent, change.ID) // the other manager answers for it
 	case status.State == api.NodeDown && p.session != nil && status.Session == p.session.id:
 		p.session.cut(api.Errorf(api.CodeUnavailable, "the node was written off while this manager was away: connect again"))
 	}

@@ -51,6 +51,8 @@ func (d *Dispatcher) claim(s *session) error {
 		old.session.cut(replaced())
 	}
 	s.timeout = d.timeout
+	s.begin(d.snapshot)
+	delete(d.absent, s.node)
 	d.nodes[s.node] = &presence{session: s, id: s.id}
 	return nil
 }
@@ -65,6 +67,7 @@ func (d *Dispatcher) close(s *session, reason error) {
 	if p == nil || p.session != s {
 		return
 	}
+	d.expectBack(s.node, s.floor(time.Now()), time.Now())
 	p.session, p.heard, p.message = nil, time.Now(), "its connection closed"
 	if s.leaving.Load() {
 		p.message = "its orc process was stopped"
@@ -120,6 +123,7 @@ func (d *Dispatcher) sweep(now time.Time) {
 				continue
 			}
 			s.cut(fmt.Errorf("silent for %s", s.timeout))
+			d.expectBack(node, s.floor(now), now)
 			p.session, p.heard, p.message = nil, time.Unix(0, s.heard.Load()), "it was silent for "+s.timeout.String()
 		}
 		if now.Sub(p.heard) > d.timeout {

@@ -127,7 +127,7 @@ func (d *Dispatcher) converse(ctx context.Context, s *session, up io.Reader, dow
 		s.cancel(s.receive(up))
 	}()
 	d.mu.Lock()
-	s.tell(d.snapshot, nil, false)
+	s.begin(d.snapshot)
 	d.mu.Unlock()
 	s.log.Info("node is connected", zap.Stringer("from", s.address))
 	err := s.send(ctx, down)
@@ -143,7 +143,7 @@ func (s *session) welcome(snapshot *store.Snapshot) *wire.Welcome {
 		welcome.Node = *node
 	}
 	if cluster := store.Get[api.Cluster](snapshot, api.ClusterID); cluster != nil {
-		welcome.Cluster, welcome.Roots = cluster.Identity, cluster.Roots
+		welcome.Cluster, welcome.Roots, welcome.DataPort = cluster.Identity, cluster.Roots, cluster.Settings.Data()
 	}
 	return welcome
 }

@@ -31,6 +31,10 @@ type session struct {
 	scribe  *scribe
 	timeout time.Duration // how long the node may be silent
 	cancel  context.CancelCauseFunc
+	// around is what the node has been told of the networks; send's own.
+	around *surroundings
+	// acted is called when the node has acted on something.
+	acted func()
 
 	heard     atomic.Int64 // Unix nanoseconds of the last message
 	leaving   atomic.Bool
@@ -39,8 +43,9 @@ type session struct {
 	mu       sync.Mutex
 	wake     chan struct{}
 	snapshot *store.Snapshot
-	dirty    map[string]struct{} // tasks to look at again
-	renewed  bool                // something that Welcome says changed
+	news     news
+	debts    debts
+	settled  int64 // to tell the node; 0 for nothing new
 	opens    []wire.Open
 }
 
@@ -48,20 +53,31 @@ func newSession(node string, hello *wire.Hello, address netip.Addr, cancel conte
 	s := &session{
 		id: hello.Session, node: node, address: address, cancel: cancel, scribe: d.scribe,
 		log:  d.log.With(zap.String("node", node), zap.String("session", api.ShortID(hello.Session))),
-		wake: make(chan struct{}, 1), dirty: make(map[string]struct{}),
+		wake: make(chan struct{}, 1), around: newSurroundings(node, d.audience), acted: d.nudgeSettle,
 	}
 	s.hear()
 	return s
 }
 
-// tell notes what to send next. It never blocks.
-func (s *session) tell(snapshot *store.Snapshot, tasks []string, renewed bool) {
+// tell notes what to send next: what changed since the revision base. It never
+// blocks.
+func (s *session) tell(snapshot *store.Snapshot, base int64, about *news) {
 	s.mu.Lock()
 	s.snapshot = snapshot
-	for _, id := range tasks {
-		s.dirty[id] = struct{}{}
+	s.news.add(about)
+	if about.toDo() {
+		s.debts.note(base, snapshot.Revision(), time.Now())
 	}
-	s.renewed = s.renewed || renewed
+	s.mu.Unlock()
+	s.nudge()
+}
+
+// begin notes that the node is to be told everything: what it has acted on before,
+// nobody knows.
+func (s *session) begin(snapshot *store.Snapshot) {
+	s.mu.Lock()
+	s.snapshot = snapshot
+	s.debts.note(0, snapshot.Revision(), time.Now())
 	s.mu.Unlock()
 	s.nudge()
 }
@@ -90,13 +106,68 @@ func (s *session) cut(reason error) { s.cancel(reason) }
 
 func (s *session) hear() { s.heard.Store(time.Now().UnixNano()) }
 
-// take empties what tell and ask noted.
-func (s *session) take() (snapshot *store.Snapshot, dirty map[string]struct{}, renewed bool, opens []wire.Open) {
+// work is what there is to send.
+type work struct {
+	snapshot *store.Snapshot
+	news     news
+	settled  int64
+	opens    []wire.Open
+}
+
+// take empties what tell, settle and ask noted.
+func (s *session) take() work {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	snapshot, dirty, renewed, opens = s.snapshot, s.dirty, s.renewed, s.opens
-	s.dirty, s.renewed, s.opens = make(map[string]struct{}), false, nil
-	return snapshot, dirty, renewed, opens
+	w := work{s.snapshot, s.news, s.settled, s.opens}
+	s.news, s.settled, s.opens = news{}, 0, nil
+	s.debts.send(w.snapshot.Revision())
+	return w
+}
+
+// sent notes that messages with a revision go out, or that what was taken came to
+// nothing.
+func (s *session) sent(w work, messages []wire.Down) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range messages {
+		if messages[i].Revision != 0 {
+			s.debts.sent(messages[i].Revision)
+			return
+		}
+	}
+	if w.news.toDo() {
+		s.debts.spare()
+	}
+}
+
+// apply notes what the node has acted on.
+func (s *session) apply(revision int64) {
+	s.mu.Lock()
+	s.debts.acted(revision)
+	s.mu.Unlock()
+	s.acted()
+}
+
+func (s *session) floor(now time.Time) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.debts.floor(now)
+}
+
+func (s *session) awaitsSettled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.debts.unsettled != 0
+}
+
+// settle lets the node know how far all have come, if it waits for that.
+func (s *session) settle(revision int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.debts.settle(revision) {
+		s.settled = revision
+		s.nudge()
+	}
 }
 
 // receive reads what the node says until the connection ends.
@@ -112,6 +183,9 @@ func (s *session) receive(up io.Reader) error {
 		s.hear()
 		if message.Leaving {
 			s.leaving.Store(true)
+		}
+		if message.Applied > 0 {
+			s.apply(message.Applied)
 		}
 		if message.Info != nil {
 			s.scribe.writeNode(s.node, informed(s, *message.Info), nil)
@@ -129,20 +203,10 @@ func (s *session) send(ctx context.Context, down io.Writer) error {
 	defer ticker.Stop()
 	first, quiet := true, true
 	for {
-		snapshot, dirty, renewed, opens := s.take()
-		var messages []wire.Down
-		if first {
-			messages, first = sent.full(snapshot), false
-			messages[0].Welcome = s.welcome(snapshot)
-		} else {
-			messages = sent.delta(snapshot, dirty)
-			if renewed {
-				messages = append(messages, wire.Down{Welcome: s.welcome(snapshot)})
-			}
-		}
-		for i := range opens {
-			messages = append(messages, wire.Down{Open: &opens[i]})
-		}
+		w := s.take()
+		messages := s.compose(w, sent, first)
+		first = false
+		s.sent(w, messages)
 		for i := range messages {
 			if err := wire.Write(down, &messages[i]); err != nil {
 				return fmt.Errorf("write to the node: %w", err)
@@ -162,6 +226,34 @@ func (s *session) send(ctx context.Context, down io.Writer) error {
 			quiet = true
 		}
 	}
+}
+
+// compose makes messages of what there is to send.
+func (s *session) compose(w work, sent *assignments, first bool) []wire.Down {
+	var messages []wire.Down
+	if first {
+		messages = sent.full(w.snapshot)
+		messages[0].Welcome = s.welcome(w.snapshot)
+		messages[len(messages)-1].Network = s.around.full(w.snapshot)
+	} else {
+		messages = sent.delta(w.snapshot, w.news.tasks)
+		if state := s.around.delta(w.snapshot, &w.news); !state.Empty() {
+			if len(messages) == 0 {
+				messages = []wire.Down{{Revision: w.snapshot.Revision()}}
+			}
+			messages[len(messages)-1].Network = state
+		}
+		if w.news.renewed {
+			messages = append(messages, wire.Down{Welcome: s.welcome(w.snapshot)})
+		}
+	}
+	if w.settled != 0 {
+		messages = append(messages, wire.Down{Settled: w.settled})
+	}
+	for i := range w.opens {
+		messages = append(messages, wire.Down{Open: &w.opens[i]})
+	}
+	return messages
 }
 
 // errLeft is the end of a session that the node announced.
