@@ -25,6 +25,8 @@ type Task struct {
 	// Reason says in plain words why the task is as it is: why pending, why shut
 	// down, what it replaces.
 	Reason string `json:"reason,omitempty"`
+	// Retry is when a task that ended by itself gets a successor.
+	Retry time.Time `json:"retry,omitzero"`
 }
 
 // Kind implements Object.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 
 	"github.com/orc-project/orc/api"
@@ -63,6 +64,12 @@ func taskListing(now time.Time) listing[taskRow] {
 				{Name: "CurrentState", Header: "CURRENT STATE", Value: func(r taskRow) string { return currentState(r, now) }, Color: taskColor},
 				{Name: "Error", Header: "ERROR", Value: func(r taskRow) string { return output.Cut(taskError(r), 60) }, Full: taskError, Shrink: true},
 				{Name: "Ports", Header: "PORTS", Value: hostPorts},
+				{Name: "NextTry", Value: func(r taskRow) string {
+					if next := nextTry(r); !next.IsZero() {
+						return next.Format(time.RFC3339)
+					}
+					return ""
+				}},
 				{Name: "Container", Value: func(r taskRow) string { return api.ShortID(containerOf(r)) }, Full: containerOf},
 				{Name: "Revision", Value: func(r taskRow) string { return strconv.Itoa(r.task.Revision) }},
 				{Name: "Service", Value: func(r taskRow) string { return r.task.ServiceName }},
@@ -119,7 +126,28 @@ func currentState(r taskRow, now time.Time) string {
 	if ago := output.Ago(now, since); ago != "" {
 		text += " " + lowerFirst(ago)
 	}
+	switch next := nextTry(r); {
+	case next.IsZero():
+	case next.After(now):
+		text += ", next try in " + lowerFirst(units.HumanDuration(next.Sub(now)))
+	default:
+		text += ", next try now"
+	}
 	return text
+}
+
+// nextTry is when what ended is started again, on its node or by another task;
+// zero for what runs or is over.
+func nextTry(r taskRow) time.Time {
+	switch state := r.task.Status.State; {
+	case r.attempt != nil || r.task.Desired != api.DesiredRun:
+		return time.Time{}
+	case state == api.TaskWaiting:
+		return r.task.Status.NextStart
+	case state.Terminal():
+		return r.task.Retry
+	}
+	return time.Time{}
 }
 
 func taskColor(r taskRow) output.Color {

@@ -23,6 +23,9 @@ func (p *pass) refill() {
 		case later:
 			if at := p.retryAt(s); p.now.Before(at) {
 				p.wakeAt(at)
+				if !m.task.Retry.Equal(at) {
+					p.change(ExplainTask, m, func(t *api.Task) { t.Retry = at }, "another task is tried after a pause")
+				}
 				continue
 			}
 		}
