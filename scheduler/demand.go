@@ -32,7 +32,7 @@ func (p *Planner) demand(service string, number int) *demand {
 		return nil
 	}
 	d := newDemand(&revision.Spec)
-	d.volumes = localVolumes(p.snapshot, &revision.Spec)
+	d.volumes = LocalVolumes(p.snapshot, &revision.Spec)
 	p.demands[at] = d
 	return d
 }

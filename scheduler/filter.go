@@ -56,6 +56,11 @@ func (d *demand) mayHost(n *node) verdict {
 	if n.Availability == api.AvailabilityDrain {
 		return drained
 	}
+	return d.matches(n)
+}
+
+// matches judges a node by what it is.
+func (d *demand) matches(n *node) verdict {
 	info := n.info()
 	for _, constraint := range d.constraints {
 		if !constraint.Match(n.Node, info) {

@@ -11,8 +11,8 @@ import (
 // remoteTypes are the file systems whose data is the same from every node.
 var remoteTypes = []string{"nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p"}
 
-// localVolumes are the named volumes of a spec whose data is on one node, sorted.
-func localVolumes(snapshot *store.Snapshot, spec *api.ServiceSpec) []string {
+// LocalVolumes are the named volumes of a spec whose data is on one node, sorted.
+func LocalVolumes(snapshot *store.Snapshot, spec *api.ServiceSpec) []string {
 	var names []string
 	for _, mount := range spec.Container.Mounts {
 		if mount.Type != api.MountVolume || mount.Source == "" || slices.Contains(remoteTypes, mount.Options["type"]) {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -84,6 +85,68 @@ func BenchmarkServiceLs(b *testing.B) {
 	}
 }
 
+// BenchmarkRollingUpdate is an update of 20 replicas by 5 with a monitor of 1 s, from
+// its submit until it is over. The least that it can take is the monitor of each of
+// its four steps.
+func BenchmarkRollingUpdate(b *testing.B) {
+	ready(b)
+	const replicas, parallelism, monitor = 20, 5, time.Second
+	c := dial(b)
+	spec := api.ServiceSpec{Name: "roll", NetworkMode: "none", Replicas: pointer(replicas), Container: api.ContainerSpec{Image: "clock:1.0"}}
+	spec.Update.Parallelism, spec.Update.Monitor = pointer(parallelism), pointer(api.Duration(monitor))
+	_, err := c.CreateService(b.Context(), api.ServiceCreate{Spec: spec})
+	require.NoError(b, err)
+	poll(b, func() bool {
+		view, err := c.Service(b.Context(), "roll")
+		require.NoError(b, err)
+		return view.Running == replicas
+	})
+	var took time.Duration
+	for b.Loop() {
+		began := time.Now()
+		answer, err := c.UpdateService(b.Context(), "roll", api.ServiceUpdate{Spec: spec, Force: true})
+		require.NoError(b, err)
+		poll(b, func() bool {
+			view, err := c.Service(b.Context(), "roll")
+			require.NoError(b, err)
+			return view.Rollout != nil && view.Rollout.To == answer.Service.Current && view.Rollout.State == api.RolloutCompleted
+		})
+		took += time.Since(began)
+	}
+	each := took.Seconds() / float64(b.N)
+	b.ReportMetric(each, "s/20")
+	b.ReportMetric(each/(replicas/parallelism*monitor).Seconds(), "×min")
+	b.ReportMetric(0, "ns/op")
+	remove(b, "roll")
+}
+
+// BenchmarkDeployOfAThousandServices is an app of 1,000 services, from its submit
+// until it is committed, all in one transaction.
+func BenchmarkDeployOfAThousandServices(b *testing.B) {
+	ready(b)
+	c := dial(b)
+	app := api.AppSpec{Name: "big", Services: make(map[string]api.ServiceSpec)}
+	for i := range 1000 {
+		app.Services[fmt.Sprintf("s%d", i)] = api.ServiceSpec{NetworkMode: "none", Replicas: pointer(0), Container: api.ContainerSpec{
+			Image: "clock:1.0", Env: []string{"NUMBER=" + strconv.Itoa(i)}, Labels: map[string]string{"tier": "front"},
+		}}
+	}
+	var took time.Duration
+	for b.Loop() {
+		began := time.Now()
+		deployed, err := c.Deploy(b.Context(), api.AppDeploy{Spec: app})
+		require.NoError(b, err)
+		took += time.Since(began)
+		require.True(b, deployed.Changed)
+		_, err = c.RemoveApp(b.Context(), "big")
+		require.NoError(b, err)
+	}
+	b.ReportMetric(took.Seconds()/float64(b.N), "s/1000")
+	b.ReportMetric(0, "ns/op")
+}
+
+func pointer[T any](value T) *T { return &value }
+
 func ready(b *testing.B) {
 	b.Helper()
 	if shared == nil {
@@ -118,9 +181,11 @@ func runCrowd(b *testing.B, replicas int) time.Duration {
 	return time.Since(began)
 }
 
-func removeCrowd(b *testing.B) {
+func removeCrowd(b *testing.B) { remove(b, "crowd") }
+
+func remove(b *testing.B, service string) {
 	c := dial(b)
-	require.NoError(b, c.RemoveService(b.Context(), "crowd"))
+	require.NoError(b, c.RemoveService(b.Context(), service))
 	poll(b, func() bool {
 		tasks, err := c.Tasks(b.Context(), client.TaskQuery{})
 		require.NoError(b, err)

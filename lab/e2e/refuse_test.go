@@ -41,7 +41,13 @@ func TestBadInputGetsOneClearLineAndChangesNothing(t *testing.T) {
 		"archive cut":     {[]string{"image", "load", cut}, "cut.tar", 1},
 		"bad constraint":  {[]string{"service", "create", "--name", "x", "--constraint", "node.nonsense==1", "clock:1.0"}, "node.nonsense", 1},
 		"exec in nothing": {[]string{"exec", "clock.7", "true"}, "clock.7", 1},
-		"negative scale":  {[]string{"service", "scale", "clock=-1"}, "-1", 2},
+		"start-first without room": {
+			[]string{"service", "create", "--name", "x", "--mode", "global", "--update-order", "start-first", "-p", "published=8099,target=80,mode=host", "clock:1.0"},
+			"use stop-first", 1,
+		},
+		"job with an update order": {[]string{"service", "create", "--name", "x", "--mode", "replicated-job", "--update-order", "start-first", "clock:1.0"}, "a job does not roll", 1},
+		"missing secret":           {[]string{"service", "create", "--name", "x", "--secret", "nothing", "clock:1.0"}, "nothing", 1},
+		"negative scale":           {[]string{"service", "scale", "clock=-1"}, "-1", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := tryOrc(t, test.args...)

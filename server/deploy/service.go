@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -80,6 +81,9 @@ func (d *Draft) reviseService(service, before *api.Service, spec api.ServiceSpec
 	if before == nil {
 		service.ID = d.newID()
 		service.Replicas = initialReplicas(&spec, replicas)
+		if err := d.contradiction(&spec, service.Replicas); err != nil {
+			return err
+		}
 		d.addRevision(service, spec)
 		d.create(service)
 		d.noteSpec(service, &spec)
@@ -95,6 +99,9 @@ func (d *Draft) reviseService(service, before *api.Service, spec api.ServiceSpec
 	}
 	var changes []string
 	if !api.EqualSpec(*current, spec) {
+		if err := d.contradiction(&spec, *cmp.Or(replicas, &before.Replicas)); err != nil {
+			return err
+		}
 		changes = api.DiffSpec(d.readable(*current), d.readable(spec))
 		d.addRevision(service, spec)
 	}
