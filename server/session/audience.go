@@ -21,7 +21,8 @@ type audience struct {
 	hosts    map[string]map[string]int  // service → node → its tasks there
 	services map[string]map[string]bool // network → services that can be reached on it
 	reach    map[string]reach           // by service ID
-	backends map[string]backend         // by task ID
+	// backends are the tasks that others must know of, by service and task.
+	backends map[string]map[string]backend
 }
 
 // part is a task's part in networks.
@@ -47,7 +48,7 @@ type backend struct {
 func newAudience(snapshot *store.Snapshot) *audience {
 	a := &audience{
 		tasks: make(map[string]part), members: make(map[string]map[string]int), hosts: make(map[string]map[string]int),
-		services: make(map[string]map[string]bool), reach: make(map[string]reach), backends: make(map[string]backend),
+		services: make(map[string]map[string]bool), reach: make(map[string]reach), backends: make(map[string]map[string]backend),
 	}
 	for service := range store.All[api.Service](snapshot) {
 		a.setService(snapshot, service.ID)
@@ -110,11 +111,29 @@ func count(of map[string]map[string]int, id, node string, change int) int {
 }
 
 func (a *audience) setBackend(snapshot *store.Snapshot, id string, task *api.Task) {
-	if next, is := backendOf(snapshot, task); is {
-		a.backends[id] = next
-	} else {
-		delete(a.backends, id)
+	next, is := backendOf(snapshot, task)
+	service := a.serviceOf(snapshot, id)
+	if !is {
+		if delete(a.backends[service], id); len(a.backends[service]) == 0 {
+			delete(a.backends, service)
+		}
+		return
 	}
+	if a.backends[service] == nil {
+		a.backends[service] = make(map[string]backend)
+	}
+	a.backends[service][id] = next
+}
+
+// serviceOf is a task's service, also of one that is gone if it was on a network.
+func (a *audience) serviceOf(snapshot *store.Snapshot, task string) string {
+	if known, found := a.tasks[task]; found {
+		return known.service
+	}
+	if found := store.Get[api.Task](snapshot, task); found != nil {
+		return found.Service
+	}
+	return ""
 }
 
 // backendOf says whether a task takes connections, or did a moment ago. One that
@@ -144,7 +163,7 @@ func (b backend) equal(other backend) bool {
 
 // setService brings where a service can be reached to what the snapshot says.
 func (a *audience) setService(snapshot *store.Snapshot, id string) {
-	next := reachOf(snapshot, id)
+	next := reachOf(currentSpec(snapshot, id))
 	for _, each := range a.reach[id].networks {
 		delete(a.services[each], id)
 	}
@@ -160,8 +179,7 @@ func (a *audience) setService(snapshot *store.Snapshot, id string) {
 	}
 }
 
-func reachOf(snapshot *store.Snapshot, id string) reach {
-	spec := specOf(snapshot, store.Get[api.Service](snapshot, id))
+func reachOf(spec *api.ServiceSpec) reach {
 	if spec == nil {
 		return reach{}
 	}
@@ -180,8 +198,9 @@ func (r reach) equal(other reach) bool {
 	return r.mesh == other.mesh && slices.Equal(r.networks, other.networks)
 }
 
-// specOf is a service's current spec, or nil.
-func specOf(snapshot *store.Snapshot, service *api.Service) *api.ServiceSpec {
+// currentSpec is a service's, or nil.
+func currentSpec(snapshot *store.Snapshot, id string) *api.ServiceSpec {
+	service := store.Get[api.Service](snapshot, id)
 	if service == nil {
 		return nil
 	}

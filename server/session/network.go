@@ -72,14 +72,22 @@ type account struct {
 	*surroundings
 	snapshot *store.Snapshot
 	topics   map[topic]struct{}
-	services map[string]*wire.Service // what the node can know of them: nil for nothing
-	numbers  map[string]uint16        // of nodes
+	// What was looked up already: what the node can know of services, nil for nothing,
+	// and objects that many others refer to.
+	services  map[string]*wire.Service
+	nodes     map[string]*api.Node
+	revisions map[revisionKey]*api.Revision
+}
+
+type revisionKey struct {
+	service string
+	number  int
 }
 
 func (s *surroundings) account(snapshot *store.Snapshot) *account {
 	return &account{
 		surroundings: s, snapshot: snapshot, topics: make(map[topic]struct{}),
-		services: make(map[string]*wire.Service), numbers: make(map[string]uint16),
+		services: make(map[string]*wire.Service), nodes: make(map[string]*api.Node), revisions: make(map[revisionKey]*api.Revision),
 	}
 }
 
@@ -134,23 +142,31 @@ func (a *account) ofBlock(id string) *wire.Block {
 	if block == nil || !a.networks[block.Network] {
 		return nil
 	}
-	number := a.number(block.Node)
-	if number == 0 {
+	node := a.host(block.Node)
+	if node == nil {
 		return nil
 	}
-	return &wire.Block{Network: block.Network, Node: number, Prefixes: block.Prefixes, Lacks: block.Lacks}
+	return &wire.Block{Network: block.Network, Node: node.Number, Prefixes: block.Prefixes, Lacks: block.Lacks}
 }
 
-// number is a node's, or 0 when it is gone.
-func (a *account) number(node string) uint16 {
-	number, known := a.numbers[node]
+// host is a node, or nil when it is gone.
+func (a *account) host(id string) *api.Node {
+	node, known := a.nodes[id]
 	if !known {
-		if of := store.Get[api.Node](a.snapshot, node); of != nil {
-			number = of.Number
-		}
-		a.numbers[node] = number
+		node = store.Get[api.Node](a.snapshot, id)
+		a.nodes[id] = node
 	}
-	return number
+	return node
+}
+
+func (a *account) revision(service string, number int) *api.Revision {
+	key := revisionKey{service, number}
+	revision, known := a.revisions[key]
+	if !known {
+		revision = store.Get[api.Revision](a.snapshot, api.RevisionID(service, number))
+		a.revisions[key] = revision
+	}
+	return revision
 }
 
 func (a *account) ofPeer(id string) *wire.Peer {
@@ -177,10 +193,14 @@ func (a *account) ofService(id string) *wire.Service {
 
 func (a *account) seen(id string) *wire.Service {
 	service := store.Get[api.Service](a.snapshot, id)
-	spec := specOf(a.snapshot, service)
-	if spec == nil {
+	if service == nil {
 		return nil
 	}
+	revision := a.revision(id, service.Current)
+	if revision == nil {
+		return nil
+	}
+	spec := &revision.Spec
 	endpoint := store.Get[api.Endpoint](a.snapshot, id)
 	if endpoint == nil {
 		endpoint = &api.Endpoint{}
@@ -194,7 +214,7 @@ func (a *account) seen(id string) *wire.Service {
 		case !a.networks[attachment.Network]:
 		case attachment.Network != api.IngressID:
 			known.Networks[attachment.Network] = wire.ServiceNetwork{Virtual: endpoint.Virtual[attachment.Network], Aliases: attachment.Aliases}
-		case a.published(id):
+		case a.published(id, reachOf(spec)):
 			known.Networks[api.IngressID] = wire.ServiceNetwork{}
 			known.Ports = numbered(endpoint.Ports)
 		}
@@ -207,8 +227,7 @@ func (a *account) seen(id string) *wire.Service {
 
 // published says whether a service's ports are the node's to answer: all nodes
 // answer those of the mode ingress, the nodes of its tasks those of the mode host.
-func (a *account) published(service string) bool {
-	r := reachOf(a.snapshot, service)
+func (a *account) published(service string, r reach) bool {
 	if r.mesh || !slices.Contains(r.networks, api.IngressID) {
 		return r.mesh
 	}
@@ -233,27 +252,23 @@ func (a *account) ofTask(id string) *wire.Backend {
 	if !is {
 		return nil
 	}
-	service := a.ofService(task.Service)
-	if service == nil {
+	service, node := a.ofService(task.Service), a.host(task.Node)
+	if service == nil || node == nil {
 		return nil
 	}
 	known := &wire.Backend{
-		Service: task.Service, Node: a.number(task.Node), Slot: task.Slot, Addresses: make(map[string]netip.Addr), Draining: b.draining,
+		Service: task.Service, Node: node.Number, Slot: task.Slot, Name: api.TaskName(service.Name, task, node.Name),
+		Addresses: make(map[string]netip.Addr), Draining: b.draining,
 	}
 	for id := range service.Networks {
 		if at, found := b.addresses[id]; found {
 			known.Addresses[id] = at
 		}
 	}
-	if len(known.Addresses) == 0 || known.Node == 0 {
+	if len(known.Addresses) == 0 {
 		return nil
 	}
-	var nodeName string
-	if node := store.Get[api.Node](a.snapshot, task.Node); node != nil {
-		nodeName = node.Name
-	}
-	known.Name = api.TaskName(service.Name, task, nodeName)
-	if revision := store.Get[api.Revision](a.snapshot, api.RevisionID(task.Service, task.Revision)); revision != nil {
+	if revision := a.revision(task.Service, task.Revision); revision != nil {
 		if hostname := revision.Spec.Container.Hostname; !strings.Contains(hostname, "{{") { // only the node can fill that in
 			known.Hostname = hostname
 		}

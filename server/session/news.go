@@ -132,7 +132,7 @@ func (a *audience) renamed(snapshot *store.Snapshot, node string, topics map[top
 		topics[topic{api.KindBlock, block.ID}] = struct{}{}
 	}
 	for task := range store.Find[api.Task](snapshot, store.ByNode, node) {
-		if _, is := a.backends[task.ID]; is {
+		if _, is := a.backends[task.Service][task.ID]; is {
 			topics[topic{api.KindTask, task.ID}] = struct{}{}
 		}
 	}
@@ -145,16 +145,14 @@ func (a *audience) renew(snapshot *store.Snapshot, b *bulletin, topics map[topic
 		if t.kind != api.KindService {
 			continue
 		}
-		if next := reachOf(snapshot, t.id); !next.equal(a.reach[t.id]) {
-			for task := range store.Find[api.Task](snapshot, store.ByService, t.id) {
-				if _, is := a.backends[task.ID]; is {
-					topics[topic{api.KindTask, task.ID}] = struct{}{}
-				}
+		if next := reachOf(currentSpec(snapshot, t.id)); !next.equal(a.reach[t.id]) {
+			for task := range a.backends[t.id] {
+				topics[topic{api.KindTask, task}] = struct{}{}
 			}
 		}
 	}
 	for id := range tasks {
-		before, was := a.backends[id]
+		before, was := a.backends[a.serviceOf(snapshot, id)][id]
 		after, is := backendOf(snapshot, store.Get[api.Task](snapshot, id))
 		if was != is || !before.equal(after) {
 			topics[topic{api.KindTask, id}] = struct{}{}
@@ -196,10 +194,9 @@ func (a *audience) moved(snapshot *store.Snapshot, b *bulletin, id string) {
 		if r := a.reach[service]; !r.mesh && len(r.networks) > 0 && a.services[api.IngressID][service] {
 			n := b.of(node)
 			n.topic(topic{api.KindService, service})
-			for task := range store.Find[api.Task](snapshot, store.ByService, service) {
-				n.topic(topic{api.KindTask, task.ID})
+			for task := range a.backends[service] {
+				n.topic(topic{api.KindTask, task})
 			}
-			n.topic(topic{api.KindTask, id})
 		}
 	}
 }
@@ -219,10 +216,8 @@ func (a *audience) topicsOn(snapshot *store.Snapshot, network string, yield func
 	}
 	for service := range a.services[network] {
 		yield(topic{api.KindService, service})
-		for task := range store.Find[api.Task](snapshot, store.ByService, service) {
-			if _, is := backendOf(snapshot, task); is {
-				yield(topic{api.KindTask, task.ID})
-			}
+		for task := range a.backends[service] {
+			yield(topic{api.KindTask, task})
 		}
 	}
 }
@@ -254,17 +249,6 @@ func (a *audience) spread(snapshot *store.Snapshot, b *bulletin, topics map[topi
 			b.of(node).topic(t)
 		}
 	}
-}
-
-// serviceOf is a task's service, also of one that is gone if it was on a network.
-func (a *audience) serviceOf(snapshot *store.Snapshot, task string) string {
-	if known, found := a.tasks[task]; found {
-		return known.service
-	}
-	if found := store.Get[api.Task](snapshot, task); found != nil {
-		return found.Service
-	}
-	return ""
 }
 
 // blockTopic is a node's block, or the network that virtual addresses belong to.
