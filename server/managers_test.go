@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -8,10 +9,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/server/managers"
 	"github.com/orc-project/orc/server/session"
 )
 
@@ -89,9 +92,42 @@ func TestOnlyManagersAskManagers(t *testing.T) {
 		require.NoError(t, err)
 		response.Body.Close()
 		require.Equal(t, http.StatusForbidden, response.StatusCode)
+		response, err = client.Get("https://" + c.address + "/v1/floor")
+		require.NoError(t, err)
+		response.Body.Close()
+		require.Equal(t, http.StatusForbidden, response.StatusCode)
 		response, err = client.Post("https://"+c.address+"/v1/relay/w1", "", nil)
 		require.NoError(t, err)
 		response.Body.Close()
 		require.Equal(t, http.StatusForbidden, response.StatusCode)
 	}
+}
+
+func TestManagersAskEachOtherHowFarNodesHaveCome(t *testing.T) {
+	c := newCluster(t)
+	c.second()
+	w := c.work("w1", nil)
+	other := managers.New(managers.Config{Store: c.store, Node: "m2", Credentials: c.node("m2", api.RoleManager)}, zap.NewNop())
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		other.Run(ctx)
+	}()
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	for range 20 {
+		require.Zero(t, other.Floor(), "the node has not acted on what it was told")
+		<-other.Heard()
+	}
+	w.mu.Lock()
+	told := w.seen[0].Revision
+	w.mu.Unlock()
+	require.NoError(t, wire.Write(w.up, &wire.Up{Applied: told}))
+	require.Eventually(t, func() bool { return other.Floor() >= told }, patience, 10*time.Millisecond)
+
+	c.put(&api.NodeStatus{Meta: api.Meta{ID: "w1"}, State: api.NodeDown, Manager: "m1", Since: time.Now().Add(-session.HoldLimit)})
+	require.Greater(t, other.Floor(), int64(1)<<60, "nobody waits for who is gone for long")
 }

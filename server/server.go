@@ -67,6 +67,7 @@ func New(config Config, log *zap.Logger) *Server {
 	}, log)
 	return &Server{config: config, log: log, managers: others, dispatcher: session.New(session.Config{
 		Store: config.Store, Node: config.Node, Connected: others.Connected, Relay: others.Open,
+		Elsewhere: others.Floor, Heard: others.Heard(),
 	}, log)}
 }
 
@@ -110,6 +111,7 @@ func (s *Server) handler(answers http.Handler) http.Handler {
 	mux.HandleFunc("POST /v1/session", s.dispatcher.ServeSession)
 	mux.HandleFunc("POST /v1/streams/{id}", s.dispatcher.ServeStream)
 	mux.HandleFunc("GET /v1/alive", s.managers.ServeAlive)
+	mux.HandleFunc("GET /v1/floor", s.managers.ServeFloor(s.dispatcher))
 	mux.HandleFunc("POST /v1/relay/{node}", s.managers.Relay(s.dispatcher))
 	mux.Handle("/", answers)
 	return s.authenticate(limitStrangers(mux))

@@ -44,8 +44,11 @@ type Managers struct {
 	transport *http.Transport
 	entering  sync.Mutex // one at a time changes the members here
 
-	mu    sync.Mutex
-	peers map[string]*peer // by node ID, this one not among them
+	mu     sync.Mutex
+	peers  map[string]*peer // by node ID, this one not among them
+	floors map[string]int64 // what others said last of their nodes
+
+	wanted, heard chan struct{} // see Floor
 
 	asking sync.WaitGroup // requests to them
 }
@@ -54,6 +57,7 @@ type Managers struct {
 func New(config Config, log *zap.Logger) *Managers {
 	return &Managers{
 		config: config, log: log.Named("managers"), transport: newTransport(config.Credentials), peers: make(map[string]*peer),
+		floors: make(map[string]int64), wanted: make(chan struct{}, 1), heard: make(chan struct{}, 1),
 	}
 }
 
@@ -62,6 +66,7 @@ func (m *Managers) Run(ctx context.Context) error {
 	defer m.transport.CloseIdleConnections()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return m.watchPeers(ctx) })
+	group.Go(func() error { return m.watchFloors(ctx) })
 	return group.Wait()
 }
 

@@ -39,6 +39,8 @@ type Config struct {
 	// Elsewhere is the Floor of the other managers' nodes; nil means that there are no
 	// other managers.
 	Elsewhere func() int64
+	// Heard delivers when Elsewhere may have another answer.
+	Heard <-chan struct{}
 }
 
 // Dispatcher keeps this manager's sessions.

@@ -154,10 +154,11 @@ func (s *session) floor(now time.Time) int64 {
 	return s.debts.floor(now)
 }
 
-func (s *session) awaitsSettled() bool {
+// awaits is the revision that the node waits for all to have acted on; 0 for none.
+func (s *session) awaits() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.debts.unsettled != 0
+	return s.debts.unsettled
 }
 
 // settle lets the node know how far all have come, if it waits for that.

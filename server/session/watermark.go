@@ -11,11 +11,12 @@ import (
 
 // The watermark is a revision that every node has acted on (see wire.Down.Settled).
 // A node holds it back from when it is told of something until it has acted on it,
-// and, when its connection breaks, until it is back and has, but no longer than
-// holdLimit: a node that is gone for good must not keep others' tasks from ending,
-// and one that is away for so long is not asked for connections any more.
+// and, when its connection breaks, until it is back and has, but for a while only: a
+// node that is gone for good must not keep others' tasks from ending, and one that is
+// away for so long is not asked for connections any more.
 const (
-	holdLimit = time.Minute
+	// HoldLimit is how long a node holds the watermark back at most.
+	HoldLimit = time.Minute
 	// settleEvery is how long acknowledgements are gathered before sessions are told.
 	settleEvery = 5 * time.Millisecond
 )
@@ -96,7 +97,7 @@ func (l *debts) floor(now time.Time) int64 {
 	if len(l.told) > 0 {
 		oldest = &l.told[0]
 	}
-	if oldest == nil || now.Sub(oldest.since) > holdLimit {
+	if oldest == nil || now.Sub(oldest.since) > HoldLimit {
 		return everything
 	}
 	return oldest.base
@@ -120,6 +121,7 @@ func (d *Dispatcher) settleLoop(ctx context.Context) error {
 			if err := pause(ctx, settleEvery); err != nil {
 				return err
 			}
+		case <-d.config.Heard:
 		case <-ticker.C:
 		}
 		d.settle(time.Now())
@@ -130,16 +132,23 @@ func (d *Dispatcher) settleLoop(ctx context.Context) error {
 func (d *Dispatcher) settle(now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	settled := int64(-1) // worked out when it is needed
 	var waiting []*session
 	for _, p := range d.nodes {
-		if p.session != nil && p.session.awaitsSettled() {
+		if p.session == nil {
+			continue
+		}
+		revision := p.session.awaits()
+		if revision != 0 && settled < 0 {
+			settled = d.floor(now)
+		}
+		if revision != 0 && revision <= settled {
 			waiting = append(waiting, p.session)
 		}
 	}
 	if len(waiting) == 0 {
 		return
 	}
-	settled := d.floor(now)
 	if d.config.Elsewhere != nil {
 		settled = min(settled, d.config.Elsewhere())
 	}
@@ -177,7 +186,7 @@ func (d *Dispatcher) floor(now time.Time) int64 {
 // expectBack lets a node whose connection broke hold the watermark back for a while.
 // The caller holds mu.
 func (d *Dispatcher) expectBack(node string, floor int64, now time.Time) {
-	d.absent[node] = absence{floor: min(floor, d.snapshot.Revision()), until: now.Add(holdLimit)}
+	d.absent[node] = absence{floor: min(floor, d.snapshot.Revision()), until: now.Add(HoldLimit)}
 }
 
 // expectAll is for a manager that has only just started: what the nodes that had
