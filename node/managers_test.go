@@ -3,7 +3,9 @@ package node
 import (
 	"context"
 	"fmt"
+	"net"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -140,4 +142,29 @@ func TestAManagerIsRemovedUnlessItIsNeeded(t *testing.T) {
 	again := startManager(t, all[2].config)
 	<-again.done
 	require.ErrorContains(t, again.err, "removed from the cluster")
+}
+
+func TestAManagerThatFailedToJoinTriesAgain(t *testing.T) {
+	first := startManager(t, managerConfig(t.TempDir(), freePort(t)))
+	first.waitReady(first.config.DataDir)
+	config := first.joining(t, "m2")
+	host, port, err := net.SplitHostPort(config.Listen)
+	require.NoError(t, err)
+	number, err := strconv.Atoi(port)
+	require.NoError(t, err)
+	taken, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(number+1)))
+	require.NoError(t, err)
+	half := startManager(t, config)
+	<-half.done
+	require.ErrorContains(t, half.err, taken.Addr().String())
+	first.sees(map[string]api.ManagerState{"m1": api.ManagerLeader, "m2": api.ManagerUnreachable})
+	require.NoError(t, first.label("meanwhile"), "a learner that never came is not needed")
+
+	require.NoError(t, taken.Close())
+	again := startManager(t, config)
+	again.sees(map[string]api.ManagerState{"m1": api.ManagerLeader, "m2": api.ManagerReachable})
+	require.NoError(t, again.label("both"))
+	require.NoError(t, first.client.RemoveNode(t.Context(), "m2", true), "nothing else is left that would be needed")
+	<-again.done
+	require.NoError(t, first.label("alone"))
 }
