@@ -12,7 +12,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server"
 	"github.com/orc-project/orc/server/session"
-	"github.com/orc-project/orc/store/member"
+	"github.com/orc-project/orc/store"
 )
 
 // manage is the node's part as a manager: it opens the database, after entering
@@ -23,7 +23,7 @@ func (n *process) manage(ctx context.Context) error {
 	if n.database == nil { // else the cluster was founded with it
 		starting := api.Errorf(api.CodeUnavailable, "this manager is starting: it waits for most of the others")
 		err := n.refuseWhile(ctx, starting, n.joinDatabase)
-		if errors.Is(err, member.ErrRemoved) {
+		if errors.Is(err, store.ErrRemoved) {
 			return n.reconsider(ctx)
 		}
 		if err != nil {
@@ -31,7 +31,7 @@ func (n *process) manage(ctx context.Context) error {
 		}
 	}
 	err := n.serveManager(ctx)
-	if errors.Is(err, member.ErrRemoved) {
+	if errors.Is(err, store.ErrRemoved) {
 		n.closeDatabase()
 		return n.reconsider(ctx)
 	}

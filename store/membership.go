@@ -45,5 +45,11 @@ type Membership interface {
 	Yield() error
 }
 
-// ErrBehind is the refusal to promote a learner that has not caught up.
-var ErrBehind = errors.New("the learner has not caught up yet")
+// The errors of a Membership, beside those of a Store.
+var (
+	// ErrBehind is the refusal to promote a learner that has not caught up.
+	ErrBehind = errors.New("the learner has not caught up yet")
+	// ErrRemoved says that this member was removed from the cluster. Its directory is
+	// of no use any more.
+	ErrRemoved = errors.New("this database is no longer one of the cluster's")
+)

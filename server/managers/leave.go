@@ -2,6 +2,7 @@ package managers
 
 import (
 	"context"
+	"errors"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/store"
@@ -36,16 +37,25 @@ func (m *Managers) MayLeave(ctx context.Context, node *api.Node) error {
 }
 
 // Leave removes the database of a node that is no manager any more, whatever that
-// does to the quorum. The leader would do it too, unless the quorum is at stake.
+// does to the quorum. The leader would do it too, unless the quorum is at stake; it
+// may have been quicker.
 func (m *Managers) Leave(ctx context.Context, node *api.Node) error {
 	if m.config.Members == nil {
 		return nil
 	}
 	m.entering.Lock()
 	defer m.entering.Unlock()
+	err := m.leave(ctx, node)
+	if errors.Is(err, store.ErrRemoved) && node.ID == m.config.Node {
+		return nil
+	}
+	return away(err)
+}
+
+func (m *Managers) leave(ctx context.Context, node *api.Node) error {
 	members, err := m.config.Members.Members(ctx)
 	if err != nil {
-		return away(err)
+		return err
 	}
 	for _, each := range members {
 		if each.Name != node.ID && each.ID != node.Member {
@@ -53,11 +63,11 @@ func (m *Managers) Leave(ctx context.Context, node *api.Node) error {
 		}
 		if each.ID == m.config.Members.Leader() && each.ID == m.config.Members.Self() {
 			if err := m.config.Members.Yield(); err != nil {
-				return away(err)
+				return err
 			}
 		}
 		if err := m.config.Members.Remove(ctx, each.ID); err != nil {
-			return away(err)
+			return err
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/orc-project/orc/api"
@@ -60,7 +61,7 @@ func (a *API) updateNode(w http.ResponseWriter, r *http.Request) error {
 		return d.UpdateNode(node, update)
 	})
 	if err == nil && demoted {
-		err = a.managers.Leave(r.Context(), node)
+		err = a.leave(r, node)
 	}
 	if err != nil {
 		return err
@@ -69,6 +70,14 @@ func (a *API) updateNode(w http.ResponseWriter, r *http.Request) error {
 		node = changed
 	}
 	return reply(w, a.viewNode(snapshot, node, a.leader(r.Context())))
+}
+
+// leave takes a manager's database out. It may be this one's own, whose end is this
+// request's too: what was begun is brought to its end.
+func (a *API) leave(r *http.Request, node *api.Node) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), commitTimeout)
+	defer cancel()
+	return a.managers.Leave(ctx, node)
 }
 
 func (a *API) removeNode(w http.ResponseWriter, r *http.Request) error {
@@ -87,7 +96,7 @@ func (a *API) removeNode(w http.ResponseWriter, r *http.Request) error {
 		return a.managers.MayLeave(r.Context(), node)
 	})
 	if err == nil && node.Role == api.RoleManager {
-		err = a.managers.Leave(r.Context(), node)
+		err = a.leave(r, node)
 	}
 	if err != nil {
 		return err

@@ -39,10 +39,6 @@ type Member struct {
 	done        chan struct{}
 }
 
-// ErrRemoved says that this member was removed from the cluster. Its directory is
-// of no use any more.
-var ErrRemoved = errors.New("this database is no longer one of the cluster's")
-
 // Start makes the directory's member run, or a new one if there is none, and
 // returns when it can serve: at once when alone, else when most members agree.
 // Ending ctx later has no effect; Stop ends the member.
@@ -117,11 +113,11 @@ func (m *Member) Client() *clientv3.Client { return m.client }
 // removed from the cluster.
 func (m *Member) Done() <-chan struct{} { return m.done }
 
-// Err says why the member ended by itself, once Done is closed: ErrRemoved, or
+// Err says why the member ended by itself, once Done is closed: store.ErrRemoved, or
 // ErrUnavailable.
 func (m *Member) Err() error {
 	if m.removed.Load() {
-		return ErrRemoved
+		return store.ErrRemoved
 	}
 	return fmt.Errorf("it stopped: %w", store.ErrUnavailable)
 }

@@ -35,7 +35,7 @@ func (m *Member) Leader() uint64 { return uint64(m.etcd.Server.Leader()) }
 func (m *Member) Members(ctx context.Context) ([]store.Member, error) {
 	response, err := m.client.MemberList(ctx)
 	if err != nil {
-		return nil, unavailable("list the managers' databases", err)
+		return nil, m.unavailable("list the managers' databases", err)
 	}
 	var members []store.Member
 	for _, each := range response.Members {
@@ -60,7 +60,7 @@ func (m *Member) AddLearner(ctx context.Context, address string) (store.Member, 
 	to := peerURL(address)
 	response, err := m.client.MemberAddAsLearner(ctx, []string{to.String()})
 	if err != nil {
-		return store.Member{}, unavailable("add a manager's database", err)
+		return store.Member{}, m.unavailable("add a manager's database", err)
 	}
 	return store.Member{ID: response.Member.ID, Address: address, Learner: true}, nil
 }
@@ -72,7 +72,7 @@ func (m *Member) Promote(ctx context.Context, id uint64) error {
 	case errors.Is(err, rpctypes.ErrMemberLearnerNotReady):
 		return store.ErrBehind
 	case err != nil && !errors.Is(err, rpctypes.ErrMemberNotLearner):
-		return unavailable("make a manager's database a voter", err)
+		return m.unavailable("make a manager's database a voter", err)
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ func (m *Member) Promote(ctx context.Context, id uint64) error {
 func (m *Member) Remove(ctx context.Context, id uint64) error {
 	_, err := m.client.MemberRemove(ctx, id)
 	if err != nil && !errors.Is(err, rpctypes.ErrMemberNotFound) {
-		return unavailable("remove a manager's database", err)
+		return m.unavailable("remove a manager's database", err)
 	}
 	return nil
 }
@@ -95,14 +95,17 @@ func (m *Member) relocate(ctx context.Context, address string) error {
 			continue
 		}
 		if _, err := m.client.MemberUpdate(ctx, each.ID, []string{to.String()}); err != nil {
-			return unavailable("tell the other managers this one's address", err)
+			return m.unavailable("tell the other managers this one's address", err)
 		}
 		m.log.Info("told the other managers the new address", zap.String("from", each.Address), zap.String("to", address))
 	}
 	return nil
 }
 
-func unavailable(doing string, err error) error {
+func (m *Member) unavailable(doing string, err error) error {
+	if m.removed.Load() {
+		return fmt.Errorf("%s: %w", doing, store.ErrRemoved)
+	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%s: %w", doing, err)
 	}

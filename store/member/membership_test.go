@@ -51,10 +51,10 @@ func TestALearnerServesBecomesAVoterAndLeavesForGood(t *testing.T) {
 	require.NoError(t, first.Remove(patient(t), second.Self()))
 	require.NoError(t, first.Remove(patient(t), second.Self()), "twice")
 	<-second.Done()
-	require.ErrorIs(t, second.Err(), member.ErrRemoved)
+	require.ErrorIs(t, second.Err(), store.ErrRemoved)
 	require.NoError(t, second.Stop())
 	_, err = member.Start(patient(t), joined)
-	require.ErrorIs(t, err, member.ErrRemoved, "it resumed although it was removed")
+	require.ErrorIs(t, err, store.ErrRemoved, "it resumed although it was removed")
 	_, err = first.Client().Put(patient(t), "/a", "3")
 	require.NoError(t, err, "one is enough again")
 }
