@@ -313,14 +313,14 @@ func TestABrokenFileIsSetAside(t *testing.T) {
 func TestTemplates(t *testing.T) {
 	spec := &api.ServiceSpec{Labels: map[string]string{"tier": "front"}}
 	data := newTemplateData(wire.Assignment{Task: api.Task{Slot: 2}, ServiceName: "web", NodeName: "n1"}, spec, api.Platform{OS: "linux", Arch: "amd64"})
-	resolved, err := data.resolve(api.ContainerSpec{
+	resolved, err := resolve(data, api.ContainerSpec{
 		Env: []string{"NAME={{.Task.Name}}", "TIER={{.Service.Labels.tier}}"}, Hostname: "{{.Service.Name}}-{{.Task.Slot}}-{{.Node.Hostname}}",
 	})
 	require.NoError(t, err)
 	require.Equal(t, []string{"NAME=web.2", "TIER=front"}, resolved.Env)
 	require.Equal(t, "web-2-n1", resolved.Hostname)
 	for _, bad := range []string{"{{", "{{.Nothing}}", "{{.Service.Labels.none}}", "{{range 9999999999}}{{end}}", "{{if true}}{{range 9}}x{{end}}{{end}}"} {
-		_, err := data.resolve(api.ContainerSpec{Env: []string{bad}})
+		_, err := resolve(data, api.ContainerSpec{Env: []string{bad}})
 		require.Error(t, err, bad)
 	}
 }

@@ -78,16 +78,3 @@ func FuzzDecodeAssignments(f *testing.F) {
 		decoded.apply(wire.Down{Removed: []string{"a"}})
 	})
 }
-
-func FuzzTemplate(f *testing.F) {
-	for _, seed := range []string{"{{.Service.Name}}", "{{with .Service.Labels.a}}{{.}}{{end}}", "{{printf \"%9999d\" .Task.Slot}}", "{{", `{{define "x"}}{{end}}`, "{{range 9999999999}}{{end}}"} {
-		f.Add(seed)
-	}
-	data := newTemplateData(wire.Assignment{Task: api.Task{Slot: 2}, ServiceName: "web"}, &api.ServiceSpec{Labels: map[string]string{"a": "b"}}, api.Platform{})
-	f.Fuzz(func(t *testing.T, text string) {
-		expanded, err := data.expand("environment", text)
-		if err == nil {
-			require.LessOrEqual(t, len(expanded), max(maxExpanded, len(text)))
-		}
-	})
-}

@@ -7,7 +7,6 @@ import (
 	goruntime "runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -116,7 +115,7 @@ func (t *task) tellPull(image string) func(done, total int64) {
 // spec is the runtime's, with templates, network and files filled in.
 func (t *task) spec(ctx context.Context, want *assigned, status api.TaskStatus) (runtime.Spec, error) {
 	data := newTemplateData(want.Assignment, want.spec, api.Platform{OS: goruntime.GOOS, Arch: goruntime.GOARCH})
-	container, err := data.resolve(want.spec.Container)
+	container, err := resolve(data, want.spec.Container)
 	if err != nil {
 		return runtime.Spec{}, api.Invalidf("%w", err)
 	}
@@ -185,45 +184,6 @@ func (t *task) attach(ctx context.Context, assignment wire.Assignment, spec *api
 		s.Addresses = addresses
 	})
 	return network, nil
-}
-
-// containerFiles are the secrets and configs of a container.
-func containerFiles(container api.ContainerSpec, contents map[string][]byte, data templateData) ([]runtime.File, error) {
-	var files []runtime.File
-	for i, ref := range slices.Concat(container.Secrets, container.Configs) {
-		content, found := contents[wire.FileID(ref)]
-		if !found {
-			return nil, api.Errorf(api.CodeUnavailable, "the content of %s has not come from a manager yet", ref.Source)
-		}
-		target := ref.Target
-		switch isSecret := i < len(container.Secrets); {
-		case target == "" && isSecret:
-			target = "/run/secrets/" + ref.Source
-		case target == "":
-			target = "/" + ref.Source
-		case !strings.HasPrefix(target, "/") && isSecret:
-			target = "/run/secrets/" + target
-		case !strings.HasPrefix(target, "/"):
-			target = "/" + target
-		}
-		uid, err := number(ref.UID)
-		if err != nil {
-			return nil, api.Invalidf("%s: uid %q: use a number", ref.Source, ref.UID)
-		}
-		gid, err := number(ref.GID)
-		if err != nil {
-			return nil, api.Invalidf("%s: gid %q: use a number", ref.Source, ref.GID)
-		}
-		files = append(files, runtime.File{Target: target, Data: content, UID: uid, GID: gid, Mode: uint32(ref.Mode.Perm())})
-	}
-	return files, nil
-}
-
-func number(text string) (int, error) {
-	if text == "" {
-		return 0, nil
-	}
-	return strconv.Atoi(text)
 }
 
 // create makes the container and reads its output from the start. How many are

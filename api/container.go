@@ -106,13 +106,15 @@ type Mount struct {
 // FileReference gives a secret or a config to a container.
 type FileReference struct {
 	// Source is the name at submit; ID is set once stored, with the version.
-	Source  string      `json:"source"`
-	ID      string      `json:"id,omitempty"`
-	Version int         `json:"version,omitempty"`
-	Target  string      `json:"target,omitempty"` // default /run/secrets/NAME or /NAME
-	UID     string      `json:"uid,omitempty"`
-	GID     string      `json:"gid,omitempty"`
-	Mode    fs.FileMode `json:"mode,omitempty"` // 0: 0444
+	Source  string `json:"source"`
+	ID      string `json:"id,omitempty"`
+	Version int    `json:"version,omitempty"`
+	// Template is set once stored, when the content is one.
+	Template bool        `json:"template,omitempty"`
+	Target   string      `json:"target,omitempty"` // default /run/secrets/NAME or /NAME
+	UID      string      `json:"uid,omitempty"`
+	GID      string      `json:"gid,omitempty"`
+	Mode     fs.FileMode `json:"mode,omitempty"` // 0: 0444
 }
 
 // Ulimit is a limit of the container's process (getrlimit(2)); -1 is unlimited.

@@ -156,6 +156,8 @@ func (f *FileSpec) Validate(noun, name string, limit int) error {
 		return Invalidf("secret %s is empty", name)
 	case len(f.Data) > limit:
 		return Invalidf("%s %s has %d bytes: the most is %d", noun, name, len(f.Data), limit)
+	case f.Template:
+		return checkFileTemplate(noun+" "+name, f.Data)
 	}
 	return nil
 }

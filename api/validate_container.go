@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -48,7 +49,7 @@ func (c *ContainerSpec) validate() error {
 			return within("hostname", "", err)
 		}
 	}
-	for _, check := range []func() error{c.validateMounts, c.validateFiles, c.validateLimits, c.validateNames, c.validateHealth, c.validateHooks} {
+	for _, check := range []func() error{c.validateTemplates, c.validateMounts, c.validateFiles, c.validateLimits, c.validateNames, c.validateHealth, c.validateHooks} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -64,6 +65,21 @@ func validateEnv(env []string) error {
 		}
 	}
 	return nil
+}
+
+// validateTemplates checks what nodes fill in for each task.
+func (c *ContainerSpec) validateTemplates() error {
+	for i, entry := range c.Env {
+		if err := checkTemplate(element("env", i), "environment", entry); err != nil {
+			return err
+		}
+	}
+	for i, m := range c.Mounts {
+		if err := cmp.Or(checkTemplate(element("mounts", i), "mount source", m.Source), checkTemplate(element("mounts", i), "mount target", m.Target)); err != nil {
+			return err
+		}
+	}
+	return checkTemplate("hostname", "hostname", c.Hostname)
 }
 
 func (c *ContainerSpec) validateMounts() error {

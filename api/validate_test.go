@@ -58,16 +58,21 @@ func TestEveryWrongValueIsNamed(t *testing.T) {
 		"subpath": func(s *ServiceSpec) {
 			s.Container.Mounts = []Mount{{Type: MountVolume, Source: "v", Target: "/x", Subpath: "../y"}}
 		},
-		"ulimit":                     func(s *ServiceSpec) { s.Container.Ulimits = []Ulimit{{Name: "files"}} },
-		"soft limit":                 func(s *ServiceSpec) { s.Container.Ulimits = []Ulimit{{Name: "nofile", Soft: 2, Hard: 1}} },
-		"security option":            func(s *ServiceSpec) { s.Container.SecurityOpts = []string{"selinux"} },
-		"health check test":          func(s *ServiceSpec) { s.Container.Health = &HealthCheck{Test: []string{"curl"}} },
-		"want NAME:ADDRESS":          func(s *ServiceSpec) { s.Container.Hosts = []string{"db"} },
-		"dns server":                 func(s *ServiceSpec) { s.Container.DNS = []string{"here"} },
-		"dns search domain":          func(s *ServiceSpec) { s.Container.DNSSearch = []string{"a b"} },
-		"dns option":                 func(s *ServiceSpec) { s.Container.DNSOptions = []string{"ndots:1\nnameserver 10.0.0.1"} },
-		"must not be negative":       func(s *ServiceSpec) { s.Resources.Limits.NanoCPUs = -1 },
-		"6 MiB":                      func(s *ServiceSpec) { s.Resources.Limits.Memory = 1 },
+		"ulimit":               func(s *ServiceSpec) { s.Container.Ulimits = []Ulimit{{Name: "files"}} },
+		"soft limit":           func(s *ServiceSpec) { s.Container.Ulimits = []Ulimit{{Name: "nofile", Soft: 2, Hard: 1}} },
+		"security option":      func(s *ServiceSpec) { s.Container.SecurityOpts = []string{"selinux"} },
+		"health check test":    func(s *ServiceSpec) { s.Container.Health = &HealthCheck{Test: []string{"curl"}} },
+		"want NAME:ADDRESS":    func(s *ServiceSpec) { s.Container.Hosts = []string{"db"} },
+		"dns server":           func(s *ServiceSpec) { s.Container.DNS = []string{"here"} },
+		"dns search domain":    func(s *ServiceSpec) { s.Container.DNSSearch = []string{"a b"} },
+		"dns option":           func(s *ServiceSpec) { s.Container.DNSOptions = []string{"ndots:1\nnameserver 10.0.0.1"} },
+		"must not be negative": func(s *ServiceSpec) { s.Resources.Limits.NanoCPUs = -1 },
+		"6 MiB":                func(s *ServiceSpec) { s.Resources.Limits.Memory = 1 },
+		"unclosed action":      func(s *ServiceSpec) { s.Container.Env = []string{"SLOT={{.Task.Slot"} },
+		"not allowed":          func(s *ServiceSpec) { s.Container.Hostname = "{{range 9}}{{end}}" },
+		`function "env"`: func(s *ServiceSpec) {
+			s.Container.Mounts = []Mount{{Type: MountVolume, Source: `{{env "X"}}`, Target: "/x"}}
+		},
 		"post_start hook: a command": func(s *ServiceSpec) { s.Container.PostStart = []Hook{{}} },
 		"pre_stop hook: working": func(s *ServiceSpec) {
 			s.Container.PreStop = []Hook{{Command: []string{"x"}}, {Command: []string{"x"}, Dir: "here"}}

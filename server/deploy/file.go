@@ -96,7 +96,6 @@ func (d *Draft) newFile(kind api.Kind, app string, spec api.FileSpec, reason str
 	f := &file{&api.Secret{Name: spec.Name, App: app, Spec: spec, Current: 1}, kind}
 	f.ID = d.newID()
 	d.create(f.object())
-	d.warnTemplate(kind, spec)
 	d.step(Create, kind, f.Name, reason)
 	return f
 }
@@ -137,7 +136,6 @@ func (d *Draft) reviseFile(before *file, spec api.FileSpec, reason string) {
 	}
 	after.Spec = spec
 	d.update(before.object(), after.object())
-	d.warnTemplate(after.kind, spec)
 	d.step(Update, after.kind, after.Name, reason, changes...)
 }
 
@@ -237,10 +235,4 @@ func references(spec *api.ServiceSpec, kind api.Kind) []api.FileReference {
 		return spec.Container.Secrets
 	}
 	return spec.Container.Configs
-}
-
-func (d *Draft) warnTemplate(kind api.Kind, spec api.FileSpec) {
-	if spec.Template {
-		d.warn("%s %s: this version does not fill in templates: containers get it as it is", kind, spec.Name)
-	}
 }

@@ -77,7 +77,7 @@ func (d *Draft) resolveFiles(service string, kind api.Kind, references []api.Fil
 			return nil, api.NotFoundf("service %s: there is no %s %s: `orc %s create %s FILE` makes one", service, kind, name, kind, name)
 		}
 		d.require(f.object())
-		references[i].Source, references[i].ID, references[i].Version = f.Name, f.ID, f.Current
+		references[i].Source, references[i].ID, references[i].Version, references[i].Template = f.Name, f.ID, f.Current, f.Spec.Template
 	}
 	return references, nil
 }
