@@ -121,6 +121,9 @@ func (f files[T]) createCommand(p *program) *cli.Command {
 			if err := argCount(c, 2, 2); err != nil {
 				return err
 			}
+			if driver := c.String("template-driver"); driver != "" && driver != "golang" {
+				return usagef("%s create: --template-driver %q: use golang", path, driver)
+			}
 			data, err := p.readFile(f.noun, c.Args().Get(1), f.most)
 			if err != nil {
 				return err

@@ -23,7 +23,7 @@ func TestFilesBecomeTheseApps(t *testing.T) {
 	require.NotEmpty(t, files)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			options := Options{Paths: []string{file}, Env: []string{"DB_PASSWORD=hunter2"}}
+			options := Options{Paths: []string{file}, Env: []string{"DB_PASSWORD=hunter2", "SECRET_KEY=key", "HTPASSWD=user:hash"}, Profiles: []string{"ui"}}
 			spec, _, err := Load(context.Background(), options)
 			require.NoError(t, err)
 			again, _, err := Load(context.Background(), options)

@@ -24,7 +24,7 @@ type packed struct {
 // image puts a program into an image of its own: /NAME and what a static program
 // may look for.
 func (a app) image(version string, program []byte) (packed, error) {
-	files, err := layer(a.name, program)
+	files, err := a.layer(program)
 	if err != nil {
 		return packed{}, err
 	}
@@ -40,7 +40,7 @@ func (a app) image(version string, program []byte) (packed, error) {
 		return packed{}, err
 	}
 	config := v1.Config{Entrypoint: []string{"/" + a.name}, User: a.user, WorkingDir: "/",
-		Env:    []string{"PATH=/", "VERSION=" + version},
+		Env:    []string{"PATH=/:/bin", "VERSION=" + version},
 		Labels: map[string]string{"org.opencontainers.image.title": a.name, "org.opencontainers.image.version": version}}
 	if a.exposed != "" {
 		config.ExposedPorts = map[string]struct{}{a.exposed: {}}
@@ -58,20 +58,23 @@ func (a app) image(version string, program []byte) (packed, error) {
 	return packed{name: "docker.io/library/" + a.name + ":" + version, tag: version, image: image}, err
 }
 
-func layer(name string, program []byte) ([]byte, error) {
+func (a app) layer(program []byte) ([]byte, error) {
 	var buffer bytes.Buffer
 	w := tar.NewWriter(&buffer)
-	for _, file := range []struct {
+	type file struct {
 		name    string
 		mode    int64
 		content []byte
-	}{
+	}
+	files := []file{
 		{"etc/", 0o755, nil},
 		{"etc/group", 0o644, []byte("root:x:0:\nnogroup:x:65534:\n")},
 		{"etc/passwd", 0o644, []byte("root:x:0:0:root:/:/\nnobody:x:65534:65534:nobody:/:/\n")},
 		{"tmp/", 0o1777, nil},
-		{name, 0o755, program},
-	} {
+		{a.name, 0o755, program},
+		{"bin/", 0o755, nil},
+	}
+	for _, file := range files {
 		header := tar.Header{Name: file.name, Mode: file.mode, Size: int64(len(file.content)), Typeflag: tar.TypeReg}
 		if strings.HasSuffix(file.name, "/") {
 			header.Typeflag = tar.TypeDir
@@ -80,6 +83,11 @@ func layer(name string, program []byte) ([]byte, error) {
 			return nil, err
 		}
 		if _, err := w.Write(file.content); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range a.also {
+		if err := w.WriteHeader(&tar.Header{Name: "bin/" + name, Linkname: "/" + a.name, Mode: 0o777, Typeflag: tar.TypeSymlink}); err != nil {
 			return nil, err
 		}
 	}

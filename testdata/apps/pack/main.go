@@ -18,6 +18,7 @@ type app struct {
 	exposed string // "80/tcp"
 	user    string
 	check   []string // of the health check
+	also    []string // other names of the program, in /bin
 }
 
 var apps = []app{
@@ -29,6 +30,7 @@ var apps = []app{
 	{name: "flapper", exposed: "80/tcp", check: []string{"CMD", "/flapper", "check"}},
 	{name: "resolve", user: "65534:65534"},
 	{name: "toolbox"},
+	{name: "standin", also: []string{"sh", "cat", "env", "stat", "sleep", "curl", "wget", "python", "pg_isready", "redis-cli", "mysqladmin"}},
 }
 
 var versions = []string{"1.0", "2.0"}
