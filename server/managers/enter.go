@@ -2,6 +2,7 @@ package managers
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -28,6 +29,9 @@ func (m *Managers) Enter(ctx context.Context, node string, request api.MemberReq
 	if err != nil {
 		return api.MemberAnswer{}, err
 	}
+	if self := store.Get[api.Node](snapshot, node); self == nil || self.Role != api.RoleManager {
+		return api.MemberAnswer{}, noManager()
+	}
 	for _, each := range members {
 		if err := m.makeRoom(ctx, snapshot, members, each, node, request.Peer); err != nil {
 			return api.MemberAnswer{}, err
@@ -38,7 +42,7 @@ func (m *Managers) Enter(ctx context.Context, node string, request api.MemberReq
 		return api.MemberAnswer{}, away(err)
 	}
 	if err := m.note(ctx, node, learner.ID, request.API); err != nil {
-		return api.MemberAnswer{}, err // the next attempt removes the learner
+		return api.MemberAnswer{}, errors.Join(err, m.config.Members.Remove(ctx, learner.ID))
 	}
 	if members, err = m.config.Members.Members(ctx); err != nil {
 		return api.MemberAnswer{}, away(err)
@@ -100,7 +104,7 @@ func (m *Managers) note(ctx context.Context, id string, member uint64, address s
 	_, _, err := deploy.Commit(ctx, m.config.Store, func(d *deploy.Draft) error {
 		node := store.Get[api.Node](d.Snapshot(), id)
 		if node == nil || node.Role != api.RoleManager {
-			return api.Errorf(api.CodeForbidden, "the node is no manager any more")
+			return noManager()
 		}
 		after := *node
 		after.Member, after.API, after.Updated = member, address, time.Now().UTC()
@@ -108,6 +112,10 @@ func (m *Managers) note(ctx context.Context, id string, member uint64, address s
 		return nil
 	})
 	return err
+}
+
+func noManager() error {
+	return api.Errorf(api.CodeForbidden, "the node is no manager any more")
 }
 
 func away(err error) error {

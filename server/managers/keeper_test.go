@@ -1,0 +1,203 @@
+package managers
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/store"
+	"github.com/orc-project/orc/store/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// database has members, of which the first is this manager's.
+type database struct {
+	members  []store.Member
+	behind   bool
+	yielded  bool
+	promoted []uint64
+	removed  []uint64
+}
+
+func (d *database) Self() uint64          { return 1 }
+func (d *database) Leader() uint64        { return 1 }
+func (d *database) Known() []store.Member { return slices.Clone(d.members) }
+func (d *database) Yield() error          { d.yielded = true; return nil }
+func (d *database) at(id uint64) int {
+	return slices.IndexFunc(d.members, func(m store.Member) bool { return m.ID == id })
+}
+func (d *database) add(m store.Member) { d.members = append(d.members, m) }
+func (d *database) voter(id uint64, n string) {
+	d.add(store.Member{ID: id, Name: n, Address: n + ":6721"})
+}
+
+func (d *database) Members(context.Context) ([]store.Member, error) { return d.Known(), nil }
+
+func (d *database) AddLearner(_ context.Context, address string) (store.Member, error) {
+	learner := store.Member{ID: uint64(100 + len(d.members)), Address: address, Learner: true}
+	d.add(learner)
+	return learner, nil
+}
+
+func (d *database) Promote(_ context.Context, id uint64) error {
+	if d.behind {
+		return store.ErrBehind
+	}
+	d.promoted = append(d.promoted, id)
+	d.members[d.at(id)].Learner = false
+	return nil
+}
+
+func (d *database) Remove(_ context.Context, id uint64) error {
+	d.removed = append(d.removed, id)
+	d.members = slices.DeleteFunc(d.members, func(m store.Member) bool { return m.ID == id })
+	return nil
+}
+
+// fixture is the managers as m1 sees them, with all that are named alive.
+func fixture(t *testing.T, d *database, managers ...string) *Managers {
+	t.Helper()
+	authority, err := ca.New("cluster1", time.Now())
+	require.NoError(t, err)
+	request, key, err := ca.NewRequest()
+	require.NoError(t, err)
+	certificate, err := authority.SignNode(request, "m1", api.RoleManager, 0, time.Now())
+	require.NoError(t, err)
+	credentials, err := ca.NewCredentials(certificate, key, authority.Roots())
+	require.NoError(t, err)
+	s := memory.New()
+	t.Cleanup(func() { s.Close() })
+	m := New(Config{
+		Store: s, Node: "m1", Credentials: credentials, Members: d, Keys: func() ([]byte, error) { return []byte("keys"), nil },
+	}, zap.NewNop())
+	for _, id := range managers {
+		m.put(t, &api.Node{Meta: api.Meta{ID: id}, Name: id, Role: api.RoleManager, API: id + ":6720"})
+		if id != "m1" {
+			m.peers[id] = &peer{heard: time.Now()}
+		}
+	}
+	return m
+}
+
+func (m *Managers) put(t *testing.T, objects ...api.Object) {
+	t.Helper()
+	tx := &store.Tx{}
+	for _, each := range objects {
+		tx.Set(each)
+	}
+	_, err := m.config.Store.Commit(t.Context(), tx)
+	require.NoError(t, err)
+}
+
+func TestALearnerVotesOnceItHasCaughtUpAndIsThere(t *testing.T) {
+	d := &database{behind: true}
+	d.voter(1, "m1")
+	d.add(store.Member{ID: 2, Name: "m2", Learner: true})
+	m := fixture(t, d, "m1", "m2")
+	require.Equal(t, api.ManagerLearner, m.State(&api.Node{Meta: api.Meta{ID: "m2"}, Role: api.RoleManager}, "m1"))
+	waiting := make(map[uint64]time.Time)
+	require.NoError(t, m.keep(t.Context(), waiting, time.Now()))
+	require.Empty(t, d.promoted, "it is behind")
+	d.behind = false
+	m.peers["m2"].gone = true
+	require.NoError(t, m.keep(t.Context(), waiting, time.Now()))
+	require.Empty(t, d.promoted, "it would be a vote that is not there")
+	m.peers["m2"].gone = false
+	require.NoError(t, m.keep(t.Context(), waiting, time.Now()))
+	require.Equal(t, []uint64{2}, d.promoted)
+	require.Equal(t, api.ManagerReachable, m.State(&api.Node{Meta: api.Meta{ID: "m2"}, Role: api.RoleManager}, "m1"))
+}
+
+func TestTheMembersOfNoManagersGoUnlessTheQuorumWould(t *testing.T) {
+	d := &database{}
+	d.voter(1, "m1")
+	d.voter(2, "m2")
+	d.voter(3, "m3")
+	m := fixture(t, d, "m1", "m2")
+	m.put(t, &api.Node{Meta: api.Meta{ID: "m3"}, Name: "m3", Role: api.RoleWorker})
+	m.peers["m2"].gone = true
+	waiting := make(map[uint64]time.Time)
+	require.ErrorContains(t, m.keep(t.Context(), waiting, time.Now()), "2 are needed")
+	require.Empty(t, d.removed)
+	m.peers["m2"].gone = false
+	require.NoError(t, m.keep(t.Context(), waiting, time.Now()))
+	require.Equal(t, []uint64{3}, d.removed)
+
+	m.put(t, &api.Node{Meta: api.Meta{ID: "m1"}, Name: "m1", Role: api.RoleWorker})
+	require.NoError(t, m.keep(t.Context(), waiting, time.Now()))
+	require.True(t, d.yielded, "its own goes by the next leader's hand")
+	require.Equal(t, []uint64{3}, d.removed)
+}
+
+func TestALearnerThatNeverCameIsForgotten(t *testing.T) {
+	d := &database{}
+	d.voter(1, "m1")
+	m := fixture(t, d, "m1", "m2")
+	answer, err := m.Enter(t.Context(), "m2", api.MemberRequest{Peer: "m2:6721", API: "m2:6720"})
+	require.NoError(t, err)
+	require.Equal(t, api.MemberAnswer{Ring: []byte("keys"), Peers: map[string]string{"m1": "m1:6721", "m2": "m2:6721"}}, answer)
+	first := d.members[1].ID
+	node := store.Get[api.Node](m.config.Store.Snapshot(), "m2")
+	require.Equal(t, first, node.Member)
+
+	_, err = m.Enter(t.Context(), "m2", api.MemberRequest{Peer: "m2:7000", API: "m2:6999"})
+	require.NoError(t, err, "again, from another address")
+	require.Equal(t, []uint64{first}, d.removed)
+	require.Len(t, d.members, 2)
+
+	waiting, now := make(map[uint64]time.Time), time.Now()
+	require.NoError(t, m.keep(t.Context(), waiting, now))
+	require.NoError(t, m.keep(t.Context(), waiting, now.Add(entryTime)))
+	require.Len(t, d.members, 2)
+	require.NoError(t, m.keep(t.Context(), waiting, now.Add(entryTime+time.Second)))
+	require.Len(t, d.members, 1)
+}
+
+func TestNobodyEntersAtTheAddressOfAnother(t *testing.T) {
+	d := &database{}
+	d.voter(1, "m1")
+	d.voter(2, "m2")
+	m := fixture(t, d, "m1", "m2", "m3")
+	_, err := m.Enter(t.Context(), "m3", api.MemberRequest{Peer: "m2:6721", API: "m2:6720"})
+	require.Equal(t, api.CodeConflict, api.CodeOf(err))
+	require.ErrorContains(t, err, "that of the manager m2")
+	m.put(t, &api.Node{Meta: api.Meta{ID: "w1"}, Name: "w1", Role: api.RoleWorker})
+	_, err = m.Enter(t.Context(), "w1", api.MemberRequest{Peer: "w1:6721", API: "w1:6720"})
+	require.Equal(t, api.CodeForbidden, api.CodeOf(err))
+	require.Len(t, d.members, 2)
+
+	// One whose database is lost has lost its vote: with the other gone too, none is left.
+	m.peers["m2"].gone = true
+	_, err = m.Enter(t.Context(), "m2", api.MemberRequest{Peer: "m2:6721", API: "m2:6720"})
+	require.NoError(t, err)
+	require.Equal(t, []uint64{2}, d.removed)
+}
+
+func TestWhoIsSilentIsGoneUntilItAnswers(t *testing.T) {
+	d := &database{}
+	d.voter(1, "m1")
+	m := fixture(t, d, "m1")
+	known := map[string]*api.Node{"m2": {Meta: api.Meta{ID: "m2"}, Role: api.RoleManager}} // no address: it is not asked
+	now, timeout := time.Now(), 3*time.Second
+	require.True(t, m.Alive("m1"))
+	require.False(t, m.Alive("m2"), "nobody knows it")
+	m.look(t.Context(), known, timeout, now)
+	require.True(t, m.Alive("m2"), "it has time to answer")
+	m.look(t.Context(), known, timeout, now.Add(timeout))
+	require.True(t, m.Alive("m2"))
+	m.forgive(time.Minute)
+	m.look(t.Context(), known, timeout, now.Add(time.Minute))
+	require.True(t, m.Alive("m2"), "this process was held up")
+	m.look(t.Context(), known, timeout, now.Add(time.Minute+timeout+time.Second))
+	require.False(t, m.Alive("m2"))
+	m.look(t.Context(), nil, timeout, now)
+	require.Empty(t, m.peers)
+}
