@@ -276,6 +276,9 @@ func aLeaderCutOff(s *several) {
 }
 
 func allManagersBeginAgain(s *several) {
+	// On a loaded machine an end and a beginning may take longer than the default.
+	s.nodeTimeout(api.Duration(time.Minute))
+	defer s.nodeTimeout(0)
 	before := s.undisturbed(4)
 	for _, node := range s.lab.Nodes() {
 		require.NoError(s, node.Stop(s.Context()))
@@ -293,6 +296,21 @@ func allManagersBeginAgain(s *several) {
 		s.settled()
 	}
 	require.Equal(s, before, s.undisturbed(4))
+}
+
+// nodeTimeout changes the setting; 0 is the default. Nodes connect again.
+func (s *several) nodeTimeout(timeout api.Duration) {
+	s.Helper()
+	_, err := ask(s.node(1), func(ctx context.Context, c *client.Client) (api.ClusterView, error) {
+		view, err := c.Cluster(ctx)
+		if err != nil {
+			return view, err
+		}
+		view.Settings.NodeTimeout = timeout
+		return c.UpdateCluster(ctx, view.Settings)
+	})
+	require.NoError(s, err)
+	s.settled()
 }
 
 func aManagerAndANode(s *several) {
