@@ -17,7 +17,7 @@ import (
 // requireApplied requires that the router has exactly what a state says.
 func requireApplied(t *testing.T, n *Node, state State) {
 	t.Helper()
-	want := routerTable().plus(state.overlayTable())
+	want := routerTable().plus(state.overlayTable(state.reach()))
 	for _, each := range n.attached {
 		want = want.plus(each.routerTable())
 	}

@@ -3,6 +3,7 @@ package link
 import (
 	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/orc-project/orc/agent/network/scheme"
 )
@@ -51,9 +52,9 @@ func quiet(links ...string) table {
 
 func (s *State) hasOverlay() bool { return s.Number != 0 && s.Underlay.Is4() }
 
-// overlayTable is what the router is to hold of the overlay.
-func (s *State) overlayTable() table {
-	t := s.usable().table()
+// overlayTable is what the router is to hold of the overlay; r is the state's reach.
+func (s *State) overlayTable(r reach) table {
+	t := r.table()
 	if s.hasOverlay() {
 		t.add(address{scheme.Overlay, host(scheme.NodeIP(s.Number))})
 		maps.Copy(t, quiet(scheme.Overlay))
@@ -68,9 +69,9 @@ type reach struct {
 	subnets []netip.Prefix
 }
 
-// usable leaves out peers whose address is not known, and blocks of nodes that are
-// no peers.
-func (s *State) usable() reach {
+// reach leaves out peers whose address is not known, and blocks of nodes that are no
+// peers.
+func (s *State) reach() reach {
 	r := reach{subnets: s.Subnets}
 	if !s.hasOverlay() {
 		return r
@@ -96,6 +97,9 @@ func (r reach) without(other reach) reach {
 }
 
 func without[T comparable](all, others []T) (rest []T) {
+	if slices.Equal(all, others) {
+		return nil
+	}
 	known := make(map[T]struct{}, len(others))
 	for _, each := range others {
 		known[each] = struct{}{}

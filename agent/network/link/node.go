@@ -24,6 +24,7 @@ type Node struct {
 	// state is what was last asked for; nil before the first Apply, when what the
 	// router has of the overlay is a former process's and stays.
 	state *State
+	reach reach // state's
 	// whole says that the kernel has what state says, as far as we know.
 	whole bool
 	// tunnel is what the overlay's link was made from, mtu what it lets through.
@@ -93,13 +94,12 @@ func (n *Node) Apply(state State) error {
 	if n.closed {
 		return os.ErrClosed
 	}
-	before := n.state
-	n.state = &state
+	had := n.reach
+	n.state, n.reach = &state, state.reach()
 	if !n.whole || n.tunnel != tunnelOf(&state) {
 		return n.restore()
 	}
-	had, has := before.usable(), state.usable()
-	err := n.router.update(had.without(has).table(), has.without(had).table())
+	err := n.router.update(had.without(n.reach).table(), n.reach.without(had).table())
 	n.whole = err == nil
 	return err
 }
@@ -159,7 +159,7 @@ func (n *Node) restoreRouter() error {
 	want := routerTable()
 	mine := map[string]bool{"lo": true, scheme.Uplink: true}
 	if n.state != nil {
-		maps.Copy(want, n.state.overlayTable())
+		maps.Copy(want, n.state.overlayTable(n.reach))
 		mine[scheme.Overlay], mine[""] = true, true
 	}
 	var errs []error

@@ -38,6 +38,33 @@ func TestAnAddressThatNobodyHasIsUnreachable(t *testing.T) {
 	}
 }
 
+// What no link takes whole arrives all the same, in fragments.
+func TestLongDatagramsArrive(t *testing.T) {
+	w := newWorld(t)
+	one, two, far := w.attach(t, 0, 1), w.attach(t, 0, 2), w.attach(t, 1, 1)
+	for at, namespace := range map[netip.Addr]int{container(0, 2): two, container(1, 1): far} {
+		to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 5000))
+		var packets *net.UDPConn
+		require.NoError(t, within(namespace, func() (err error) {
+			packets, err = net.ListenUDP("udp4", to)
+			return err
+		}))
+		defer packets.Close()
+		require.NoError(t, within(one, func() error {
+			conn, err := net.DialUDP("udp4", nil, to)
+			require.NoError(t, err)
+			defer conn.Close()
+			_, err = conn.Write(make([]byte, 8000))
+			return err
+		}))
+		require.NoError(t, packets.SetDeadline(time.Now().Add(2*time.Second)))
+		size, from, err := packets.ReadFromUDP(make([]byte, 10000))
+		require.NoError(t, err)
+		require.Equal(t, 8000, size)
+		require.Equal(t, container(0, 1).String(), from.IP.String())
+	}
+}
+
 // A connection stays while its node's agent is away, and when the next one finds
 // everything and says what is to be.
 func TestARestartDisturbsNoConnection(t *testing.T) {

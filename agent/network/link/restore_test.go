@@ -46,7 +46,7 @@ func (w *world) picture(t testing.TB, i int, containers ...int) []string {
 	t.Helper()
 	state := w.state(i)
 	lines := seen(t, w.hosts[i], hostTable())
-	lines = append(lines, seen(t, w.nodes[i].router.fd, routerTable().plus(state.overlayTable()))...)
+	lines = append(lines, seen(t, w.nodes[i].router.fd, routerTable().plus(state.overlayTable(state.reach())))...)
 	for _, each := range containers {
 		lines = append(lines, seen(t, each, nil)...)
 	}
