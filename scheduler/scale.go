@@ -106,7 +106,7 @@ func (p *pass) grow(missing int) {
 func (p *pass) waitsForEnd(s *slot) bool {
 	return slices.ContainsFunc(s.leaving, func(m *member) bool {
 		n := p.nodes.byID[m.task.Node]
-		return n != nil && n.ready() && n.Availability != api.AvailabilityDrain && m.task.Desired == api.DesiredShutdown
+		return n != nil && n.ready() && n.Availability != api.AvailabilityDrain
 	})
 }
 
