@@ -190,7 +190,7 @@ func (d *Dispatcher) observeNode(change store.Change, b *bulletin) {
 }
 
 // observeStatus lets go of a node that has a newer session with another manager,
-// and begins anew with one that the leader has written off although it is here.
+// and begins anew with one that another manager has written off although it is here.
 func (d *Dispatcher) observeStatus(change store.Change) {
 	status, _ := change.New.(*api.NodeStatus)
 	p := d.nodes[change.ID]
@@ -209,8 +209,8 @@ func (d *Dispatcher) observeStatus(change store.Change) {
 		}
 		delete(d.nodes, change.ID)
 		delete(d.absent, change.ID) // the other manager answers for it
-	case status.State == api.NodeDown && p.session != nil && status.Session == p.session.id:
-		p.session.cut(api.Errorf(api.CodeUnavailable, "the node was written off while this manager was away: connect again"))
+	case status.State == api.NodeDown && p.session != nil:
+		p.session.cut(api.Errorf(api.CodeUnavailable, "the node was written off by another manager: connect again"))
 	}
 }
 

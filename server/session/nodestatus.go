@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"reflect"
 	"time"
 
@@ -12,9 +13,13 @@ import (
 
 type nodeChange func(current *api.NodeStatus, now time.Time) *api.NodeStatus
 
-// arrived makes the node ready in a new session.
-func arrived(s *session, info api.NodeInfo, manager string) nodeChange {
+// arrived makes the node ready in a new session, unless that has ended before it
+// could be written: the node may have opened another one elsewhere by then.
+func arrived(ctx context.Context, s *session, info api.NodeInfo, manager string) nodeChange {
 	return func(current *api.NodeStatus, now time.Time) *api.NodeStatus {
+		if ctx.Err() != nil {
+			return nil
+		}
 		next := api.NodeStatus{Meta: api.Meta{ID: s.node, Created: now}, State: api.NodeUnknown}
 		if current != nil {
 			next = *current

@@ -107,16 +107,18 @@ func TestANodeThatWasWrittenOffThoughItIsHereBeginsAnew(t *testing.T) {
 		m := newManager(t, newStore(t, "n1"))
 		defer m.stop()
 		a := m.connect("n1")
-		defer a.hangUp()
-		down := *m.node("n1")
-		down.State = api.NodeDown
-		put(t, m.store, &down)
-		m.settle()
-		require.True(t, a.isCut())
-		b := m.connect("n1")
-		defer b.hangUp()
-		require.Equal(t, api.NodeReady, m.node("n1").State)
-		require.False(t, b.isCut())
+		defer func() { a.hangUp() }()
+		for _, session := range []string{m.node("n1").Session, "an older one"} {
+			down := *m.node("n1")
+			down.State, down.Session = api.NodeDown, session
+			put(t, m.store, &down)
+			m.settle()
+			require.True(t, a.isCut())
+			a.hangUp()
+			a = m.connect("n1")
+			require.Equal(t, api.NodeReady, m.node("n1").State)
+			require.False(t, a.isCut())
+		}
 	})
 }
 

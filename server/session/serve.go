@@ -107,7 +107,7 @@ func (d *Dispatcher) open(ctx context.Context, node string, address netip.Addr, 
 	if err := d.claim(s); err != nil {
 		return nil, err
 	}
-	revision, err := d.scribe.writeNodeAndWait(ctx, node, arrived(s, hello.Info, d.config.Node))
+	revision, err := d.scribe.writeNodeAndWait(ctx, node, arrived(ctx, s, hello.Info, d.config.Node))
 	if err != nil {
 		d.close(s, err)
 		return nil, err
