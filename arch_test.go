@@ -49,6 +49,7 @@ var rooms = map[string][]string{
 	"runtime/bundle":          {},
 	"runtime/bundle/pack":     {"runtime/bundle"},
 	"lab":                     {},
+	"lab/chaos":               {"api", "api/client", "lab"},
 	"version":                 {},
 	"testdata":                {},
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -51,6 +52,45 @@ func (n *Node) Pause() error { return n.signalAll(syscall.SIGSTOP) }
 
 // Resume ends a Pause.
 func (n *Node) Resume() error { return n.signalAll(syscall.SIGCONT) }
+
+// Freeze stops the node's orc process alone by SIGSTOP; its containers and its
+// containerd go on. Thaw lets it go on.
+func (n *Node) Freeze() error { return n.signal(syscall.SIGSTOP) }
+
+// Thaw ends a Freeze.
+func (n *Node) Thaw() error { return n.signal(syscall.SIGCONT) }
+
+func (n *Node) signal(signal syscall.Signal) error {
+	pid := n.Pid()
+	if pid == 0 {
+		return fmt.Errorf("node %s does not run", n.state.Name)
+	}
+	if err := syscall.Kill(pid, signal); err != nil {
+		return fmt.Errorf("signal node %s: %w", n.state.Name, err)
+	}
+	return nil
+}
+
+// Erase is a power cut after which nothing is left of what the node knew: Start is
+// a new host's. Its containerd keeps its images, so that no registry is needed.
+func (n *Node) Erase(ctx context.Context) error {
+	if err := n.Kill(ctx); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(n.DataDir())
+	if err != nil {
+		return fmt.Errorf("erase node %s: %w", n.state.Name, err)
+	}
+	for _, entry := range entries {
+		if entry.Name() == "containerd" {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(n.DataDir(), entry.Name())); err != nil {
+			return fmt.Errorf("erase node %s: %w", n.state.Name, err)
+		}
+	}
+	return nil
+}
 
 // Cut pulls the node's network cable; Heal puts it back.
 func (n *Node) Cut() error { return n.lab.setPort(n.state.Name, false) }

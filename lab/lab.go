@@ -166,7 +166,7 @@ func (l *Lab) up(ctx context.Context) error {
 		}
 	}
 	l.progress("waiting for the nodes")
-	if err := l.waitVoters(ctx); err != nil {
+	if err := l.WaitManagers(ctx); err != nil {
 		return err
 	}
 	return l.WaitNodes(ctx)

@@ -212,9 +212,9 @@ func (l *Lab) WaitNodes(ctx context.Context) error {
 	}
 }
 
-// waitVoters waits until no manager is a learner any more: until then a cluster has
+// WaitManagers waits until no manager is a learner any more: until then a cluster has
 // fewer to lose than it seems.
-func (l *Lab) waitVoters(ctx context.Context) error {
+func (l *Lab) WaitManagers(ctx context.Context) error {
 	for {
 		out, err := l.Nodes()[0].Orc(ctx, "node", "ls", "--filter", "role=manager", "--format", "{{.ManagerStatus}}")
 		voters := strings.Count(out, "Leader\n") + strings.Count(out, "Reachable\n")

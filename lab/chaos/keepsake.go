@@ -1,0 +1,54 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/orc-project/orc/api/client"
+)
+
+// keepsakeLimit is how many rounds are remembered.
+const keepsakeLimit = 30
+
+// keepsakes are registers of earlier rounds that nobody writes to any more: what
+// they held at the end of their round they hold for ever.
+type keepsakes struct{ held []keepsake }
+
+type keepsake struct{ key, value string }
+
+// add remembers what the last read of a key has found.
+func (k *keepsakes) add(history []Operation, key string) {
+	for i := len(history) - 1; i >= 0; i-- {
+		if o := history[i]; o.Key == key && o.Verb == Read && o.Outcome == Done {
+			k.held = append(k.held, keepsake{key, o.Value})
+			break
+		}
+	}
+	if len(k.held) > keepsakeLimit {
+		k.held = k.held[1:]
+	}
+}
+
+func (k *keepsakes) check(ctx context.Context, cluster *Cluster) error {
+	for _, each := range k.held {
+		for _, manager := range cluster.Managers() {
+			if err := each.check(ctx, cluster.Client(manager.Name())); err != nil {
+				return fmt.Errorf("manager %s: %w", manager.Name(), err)
+			}
+		}
+	}
+	return nil
+}
+
+func (k keepsake) check(ctx context.Context, c *client.Client) error {
+	timed, cancel := context.WithTimeout(ctx, operationTime)
+	defer cancel()
+	config, err := c.Config(timed, k.key)
+	if err != nil {
+		return violationf("no write is lost", "%s of an earlier round cannot be read: %v", k.key, err)
+	}
+	if got := string(config.Spec.Data); got != k.value {
+		return violationf("no write is lost", "%s of an earlier round holds %s, it held %s", k.key, got, k.value)
+	}
+	return nil
+}

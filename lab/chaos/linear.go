@@ -1,0 +1,145 @@
+package chaos
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// checkTime is how long the check of a history may take. It is exponential in how
+// many operations overlap at worst; a round's histories take milliseconds.
+const checkTime = time.Minute
+
+// register is the model's state: a value, and what the last snapshot has of it.
+type register struct{ value, saved string }
+
+// model says what a register may do. A restore takes it back to the snapshot: no
+// more and no less may be lost.
+var model = porcupine.Model{
+	Partition: perKey,
+	Init:      func() any { return register{} },
+	Step: func(state, input, _ any) (bool, any) {
+		return step(state.(register), input.(Operation))
+	},
+	DescribeOperation: func(input, _ any) string { return input.(Operation).String() },
+	DescribeState:     func(state any) string { return state.(register).value },
+}
+
+func step(r register, o Operation) (bool, register) {
+	switch o.Verb {
+	case Read:
+		return r.value == o.Value, r
+	case Write:
+		r.value = o.Value
+	case Swap:
+		holds := r.value == o.Old
+		switch {
+		case o.Outcome == Refused:
+			return !holds, r
+		case o.Outcome == Done && !holds:
+			return false, r
+		case holds:
+			r.value = o.Value
+		}
+	case Save:
+		r.saved = r.value
+	case Restore:
+		r.value = r.saved
+	}
+	return true, r
+}
+
+// Linearizable says whether there is an order of the operations, each between its
+// call and its return, that a single register per key could have seen. If there is
+// none the error is a *Violation, and file, unless it is empty, gets a page that
+// shows where the order breaks.
+func Linearizable(history []Operation, file string) error {
+	result, info := porcupine.CheckOperationsVerbose(model, translate(relevant(history)), checkTime)
+	switch result {
+	case porcupine.Ok:
+		return nil
+	case porcupine.Unknown:
+		return fmt.Errorf("the history of %d operations could not be checked within %s", len(history), checkTime)
+	}
+	violation := violationf("linearizability", "no order of the operations on %q explains what was read", broken(history))
+	if file == "" {
+		return violation
+	}
+	out, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("%w (and it cannot be shown: %w)", violation, err)
+	}
+	defer out.Close()
+	if err := porcupine.Visualize(model, info, out); err != nil {
+		return fmt.Errorf("%w (and it cannot be shown: %w)", violation, err)
+	}
+	return violation
+}
+
+// broken names a key that has no order by itself.
+func broken(history []Operation) string {
+	byKey := make(map[string][]Operation)
+	for _, o := range relevant(history) {
+		byKey[o.Key] = append(byKey[o.Key], o)
+	}
+	for key, of := range byKey {
+		if porcupine.CheckOperationsTimeout(model, translate(of), checkTime) == porcupine.Illegal {
+			return key
+		}
+	}
+	return ""
+}
+
+// relevant leaves out writes of unknown outcome that nobody has seen, from keys
+// without swaps: whether they happened makes no difference there, and each would
+// double the work.
+func relevant(history []Operation) []Operation {
+	swapped, seen := make(map[string]bool), make(map[string]bool)
+	for _, o := range history {
+		switch o.Verb {
+		case Swap:
+			swapped[o.Key] = true
+		case Read:
+			seen[o.Key+"="+o.Value] = true
+		}
+	}
+	var kept []Operation
+	for _, o := range history {
+		if o.Verb == Write && o.Outcome == Unknown && !swapped[o.Key] && !seen[o.Key+"="+o.Value] {
+			continue
+		}
+		if o.Verb == Read && o.Outcome != Done {
+			continue
+		}
+		kept = append(kept, o)
+	}
+	return kept
+}
+
+func translate(history []Operation) []porcupine.Operation {
+	operations := make([]porcupine.Operation, len(history))
+	for i, o := range history {
+		operations[i] = porcupine.Operation{ClientId: o.Client, Input: o, Call: int64(o.Call), Return: int64(o.Return)}
+	}
+	return operations
+}
+
+func perKey(history []porcupine.Operation) [][]porcupine.Operation {
+	byKey := make(map[string][]porcupine.Operation)
+	for _, o := range history {
+		key := o.Input.(Operation).Key
+		byKey[key] = append(byKey[key], o)
+	}
+	var parts [][]porcupine.Operation
+	for _, part := range byKey {
+		parts = append(parts, part)
+	}
+	slices.SortFunc(parts, func(a, b []porcupine.Operation) int {
+		return cmp.Compare(a[0].Input.(Operation).Key, b[0].Input.(Operation).Key)
+	})
+	return parts
+}

@@ -1,0 +1,160 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// leadIn and leadOut are how long there is traffic before the first fault and
+	// after the cluster has settled.
+	leadIn, leadOut = 500 * time.Millisecond, time.Second
+	// configKeys and specKeys are how many registers of each kind a round has.
+	configKeys, specKeys = 3, 2
+)
+
+// round is one row of faults and what was seen meanwhile.
+type round struct {
+	*run
+	number   int
+	schedule []Event
+	history  *History
+	traffic  *traffic
+	nemesis  *nemesis
+}
+
+func (r *run) newRound(number int) (*round, *rand.Rand) {
+	random := rand.New(rand.NewPCG(r.config.Seed, uint64(number)))
+	n := &round{run: r, number: number, schedule: Draw(random, r.config.shape()), history: NewHistory()}
+	n.traffic = &traffic{cluster: r.cluster, history: n.history, registers: []Register{
+		configs{keysOf("config", number, configKeys)}, specs{keysOf("spec", number, specKeys)},
+	}}
+	n.nemesis = &nemesis{
+		cluster: r.cluster, clock: n.history.Now, taken: make(map[string]bool),
+		say: func(what string) { r.screen.line(n.history.Now(), what) },
+	}
+	r.cluster.journal = n.whole
+	return n, random
+}
+
+// whole records something that is done to the whole database: to every register.
+func (n *round) whole(verb Verb, do func() error) error {
+	call := n.history.Now()
+	if err := do(); err != nil {
+		return err
+	}
+	for _, register := range n.traffic.registers {
+		for _, key := range register.Keys() {
+			n.history.Add(Operation{Key: key, Verb: verb, Call: call, Return: n.history.Now(), Outcome: Done})
+		}
+	}
+	return nil
+}
+
+func keysOf(kind string, round, count int) []string {
+	keys := make([]string, count)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("%s-%d-%d", kind, round, i+1)
+	}
+	return keys
+}
+
+// round does one, and writes the report if it fails.
+func (r *run) round(ctx context.Context, number int) error {
+	n, random := r.newRound(number)
+	r.screen.say("round %d: %v", number, n.schedule)
+	took, err := n.play(ctx, random)
+	r.result.Rounds++
+	r.result.Faults += len(n.nemesis.deeds)
+	r.result.Operations += int(n.traffic.count.Load())
+	r.result.Slowest = max(r.result.Slowest, took)
+	if err == nil {
+		r.screen.say("round %d: kept; settled in %.1fs; %d operations", number, took.Seconds(), n.traffic.count.Load())
+		return nil
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	directory, reportErr := n.report(err)
+	if reportErr != nil {
+		return errors.Join(err, fmt.Errorf("write the report: %w", reportErr))
+	}
+	r.screen.say("round %d: %v\n%s", number, err, guide(directory, r.config, number))
+	return fmt.Errorf("round %d of seed %d: %w (see %s)", number, r.config.Seed, err, directory)
+}
+
+func (n *round) play(ctx context.Context, random *rand.Rand) (settled time.Duration, err error) {
+	for _, register := range n.traffic.registers {
+		if err := n.ask(ctx, register.Make); err != nil {
+			return 0, err
+		}
+	}
+	for _, register := range n.traffic.registers {
+		for _, key := range register.Keys() {
+			n.history.Add(Operation{Key: key, Verb: Write, Value: key, Return: n.history.Now(), Outcome: Done})
+		}
+	}
+	if settled, err = n.storm(ctx, random); err != nil {
+		return settled, err
+	}
+	if err := n.traffic.final(ctx); err != nil {
+		return settled, err
+	}
+	if err := n.kept.check(ctx, n.cluster); err != nil {
+		return settled, err
+	}
+	if err := Linearizable(n.history.Operations(), ""); err != nil {
+		return settled, err
+	}
+	return settled, n.tidy(ctx)
+}
+
+// storm is traffic and faults, until the cluster has settled after the last one.
+func (n *round) storm(ctx context.Context, random *rand.Rand) (settled time.Duration, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	busy, rest := context.WithCancel(ctx) // until there is nothing more to see
+	defer rest()
+	stormy, calm := context.WithCancel(ctx) // until the last fault is over
+	defer calm()
+	seed := [2]uint64{random.Uint64(), random.Uint64()}
+	group.Go(func() error { n.traffic.run(busy, seed); return nil })
+	group.Go(func() error { return watch(busy, n.eyes, Invariants) })
+	scaling := rand.New(rand.NewPCG(seed[0], ^seed[1]))
+	group.Go(func() error { apps{n.cluster}.run(stormy, scaling); return nil })
+	group.Go(func() error {
+		defer rest()
+		if err := pause(ctx, leadIn); err != nil {
+			return err
+		}
+		if err := n.nemesis.run(ctx, n.schedule); err != nil {
+			return err
+		}
+		calm()
+		settled, err = settle(ctx, n.eyes, n.config.Converge)
+		if err != nil {
+			return err
+		}
+		return pause(ctx, leadOut)
+	})
+	err = group.Wait()
+	return settled, err
+}
+
+// tidy removes what the round made, except for one register of each kind.
+func (n *round) tidy(ctx context.Context) error {
+	n.kept.add(n.history.Operations(), n.traffic.registers[0].Keys()[0])
+	for _, register := range n.traffic.registers {
+		if c, ok := register.(configs); ok {
+			register = configs{c.keys[1:]}
+		}
+		if err := n.ask(ctx, register.Remove); err != nil {
+			return err
+		}
+	}
+	return nil
+}

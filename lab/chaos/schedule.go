@@ -1,0 +1,65 @@
+package chaos
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// Event is a fault that is to come.
+type Event struct {
+	At    time.Duration `json:"at"` // since the round's traffic began
+	Hold  time.Duration `json:"hold"`
+	Fault string        `json:"fault"`
+	// Role and Pick say which node: that of number Pick, counted round, of those in
+	// the role which are well.
+	Role Role `json:"role"`
+	Pick int  `json:"pick"`
+}
+
+func (e Event) String() string {
+	return fmt.Sprintf("%.1fs %s %s", e.At.Seconds(), e.Fault, e.Role)
+}
+
+// Shape says what a round may be like.
+type Shape struct {
+	Faults []string // that may be drawn
+	Roles  []Role   // that there are
+	// Most is how many faults a round has at most, Span the time in which they begin.
+	Most int
+	Span time.Duration
+}
+
+// Draw plans a round. It is the same for the same randomness and shape.
+func Draw(random *rand.Rand, shape Shape) []Event {
+	var urn []Fault
+	for _, name := range shape.Faults {
+		for range Faults[name].Weight {
+			urn = append(urn, Faults[name])
+		}
+	}
+	events := make([]Event, 1+random.IntN(shape.Most))
+	for i := range events {
+		fault := urn[random.IntN(len(urn))]
+		roles := slices.DeleteFunc(slices.Clone(shape.Roles), func(r Role) bool { return !fault.On.includes(r) })
+		events[i] = Event{
+			At:    between(random, 0, shape.Span),
+			Hold:  between(random, fault.Hold[0], fault.Hold[1]),
+			Fault: fault.Name,
+			Role:  roles[random.IntN(len(roles))],
+			Pick:  random.IntN(60),
+		}
+	}
+	slices.SortStableFunc(events, func(a, b Event) int { return int(a.At - b.At) })
+	return events
+}
+
+// between rounds to a tenth of a second: a schedule is for people too.
+func between(random *rand.Rand, least, most time.Duration) time.Duration {
+	const unit = 100 * time.Millisecond
+	if most <= least {
+		return least
+	}
+	return least + time.Duration(random.Int64N(int64((most-least)/unit)+1))*unit
+}

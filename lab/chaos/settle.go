@@ -1,0 +1,104 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/client"
+)
+
+// settle waits until the cluster is as it should be, and returns how long that
+// took. It is a violation when it takes longer than the limit.
+func settle(ctx context.Context, e *eyes, limit time.Duration) (time.Duration, error) {
+	began := time.Now()
+	for {
+		lacks := unsettled(ctx, e)
+		took := time.Since(began)
+		if lacks == "" {
+			return took, nil
+		}
+		if took > limit {
+			return took, violationf("convergence", "%s after the last fault the cluster is not as it should be: %s", limit, lacks)
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return took, err
+		}
+	}
+}
+
+// unsettled says what is not yet as it should be, or "".
+func unsettled(ctx context.Context, e *eyes) string {
+	for _, manager := range e.cluster.Managers() {
+		timed, cancel := context.WithTimeout(ctx, askTime)
+		lacks := notReady(timed, e.cluster.Client(manager.Name()), len(e.cluster.Lab.Nodes()))
+		cancel()
+		if lacks != "" {
+			return fmt.Sprintf("manager %s: %s", manager.Name(), lacks)
+		}
+	}
+	view, err := e.look(ctx)
+	switch {
+	case err != nil:
+		return err.Error()
+	case view == nil:
+		return "no manager answers"
+	}
+	return misplaced(view)
+}
+
+// notReady is about what one manager says.
+func notReady(ctx context.Context, c *client.Client, count int) string {
+	nodes, err := c.Nodes(ctx)
+	if err != nil {
+		return err.Error()
+	}
+	leaders := 0
+	for _, node := range nodes {
+		if node.Status.State != api.NodeReady {
+			return fmt.Sprintf("node %s is %s since %s: %s", node.Name, node.Status.State, node.Status.Since.Format(time.TimeOnly), node.Status.Message)
+		}
+		if node.Leader {
+			leaders++
+		}
+	}
+	if len(nodes) != count || leaders != 1 {
+		return fmt.Sprintf("it knows %d of %d nodes, and %d lead", len(nodes), count, leaders)
+	}
+	services, err := c.Services(ctx, client.ServiceQuery{})
+	if err != nil {
+		return err.Error()
+	}
+	for _, service := range services {
+		if service.Running != service.Replicas {
+			return fmt.Sprintf("of service %s %d of %d tasks run", service.Name, service.Running, service.Replicas)
+		}
+	}
+	return ""
+}
+
+// misplaced compares what is wanted with the processes that there are.
+func misplaced(v *View) string {
+	wanted := make(map[string]bool)
+	for _, task := range v.Tasks {
+		if task.Desired == api.DesiredRun {
+			wanted[task.ID+" on "+task.NodeName] = true
+		}
+	}
+	var wrong []string
+	for node, tasks := range v.Running {
+		for _, task := range tasks {
+			place := task.ID + " on " + node
+			if !wanted[place] {
+				wrong = append(wrong, fmt.Sprintf("%s (task %s) still runs on %s", task.Name, api.ShortID(task.ID), node))
+			}
+			delete(wanted, place)
+		}
+	}
+	for place := range wanted {
+		wrong = append(wrong, "no process of task "+place)
+	}
+	return strings.Join(wrong, "; ")
+}

@@ -1,0 +1,128 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/client"
+)
+
+const (
+	// operationTime is how long a client waits for an answer.
+	operationTime = 3 * time.Second
+	// A client rests between two requests, and longer after one that failed.
+	rest, restAfterError = 10 * time.Millisecond, 200 * time.Millisecond
+)
+
+// Register is a kind of object of orc's that can be used as one: clients write
+// values to it and read what is there.
+type Register interface {
+	// Keys are the names of the objects, which Make has made with the value of
+	// their name.
+	Keys() []string
+	Make(context.Context, *client.Client) error
+	// Do does one operation on a key, as random chooses, and returns it with what
+	// it read. With an error it says what was tried.
+	Do(ctx context.Context, c *client.Client, random *rand.Rand, key, value string) (Operation, error)
+	// Get reads a key in such a way that everything acknowledged before is seen.
+	Get(ctx context.Context, c *client.Client, key string) (Operation, error)
+	Remove(ctx context.Context, c *client.Client) error
+}
+
+// traffic lets clients use registers, each through one manager.
+type traffic struct {
+	cluster   *Cluster
+	history   *History
+	registers []Register
+	values    atomic.Int64 // so that none is written twice
+	count     atomic.Int64 // of operations
+}
+
+// run has two clients per manager and register at work until ctx ends.
+func (t *traffic) run(ctx context.Context, seed [2]uint64) {
+	var clients sync.WaitGroup
+	number := 0
+	for _, register := range t.registers {
+		for range 2 {
+			for _, manager := range t.cluster.Managers() {
+				number++
+				random := rand.New(rand.NewPCG(seed[0], seed[1]^uint64(number)<<32))
+				clients.Go(func() { t.work(ctx, number, manager.Name(), register, random) })
+			}
+		}
+	}
+	clients.Wait()
+}
+
+func (t *traffic) work(ctx context.Context, number int, manager string, register Register, random *rand.Rand) {
+	keys := register.Keys()
+	for ctx.Err() == nil {
+		key := keys[random.IntN(len(keys))]
+		value := fmt.Sprintf("%d-%d", number, t.values.Add(1))
+		pauseFor := rest
+		if !t.one(ctx, number, manager, key, func(ctx context.Context, c *client.Client) (Operation, error) {
+			return register.Do(ctx, c, random, key, value)
+		}) {
+			pauseFor = restAfterError
+		}
+		if pause(ctx, pauseFor) != nil {
+			return
+		}
+	}
+}
+
+// one does an operation and records it. It reports whether it was done.
+func (t *traffic) one(ctx context.Context, number int, manager, key string, do func(context.Context, *client.Client) (Operation, error)) bool {
+	call := t.history.Now()
+	timed, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTime)
+	defer cancel()
+	o, err := do(timed, t.cluster.Client(manager))
+	if errors.Is(err, errNotTried) {
+		return false
+	}
+	o.Client, o.Manager, o.Key, o.Call, o.Return = number, manager, key, max(call, o.Call), t.history.Now()
+	o.Outcome = outcome(o, err)
+	if err != nil {
+		o.Error = err.Error()
+	}
+	t.history.Add(o)
+	t.count.Add(1)
+	return err == nil
+}
+
+// errNotTried says that an operation did not come as far as changing anything.
+var errNotTried = errors.New("not tried")
+
+// outcome is what an error leaves known. Only a conflict of versions is a clear no:
+// anything else may have been written all the same.
+func outcome(o Operation, err error) Outcome {
+	switch {
+	case err == nil:
+		return Done
+	case o.Verb == Swap && api.CodeOf(err) == api.CodeConflict:
+		return Refused
+	}
+	return Unknown
+}
+
+// final reads every key through every manager, which must all answer.
+func (t *traffic) final(ctx context.Context) error {
+	for _, register := range t.registers {
+		for _, key := range register.Keys() {
+			for _, manager := range t.cluster.Managers() {
+				if !t.one(ctx, 0, manager.Name(), key, func(ctx context.Context, c *client.Client) (Operation, error) {
+					return register.Get(ctx, c, key)
+				}) {
+					return violationf("convergence", "manager %s does not let %s be read after all has healed", manager.Name(), key)
+				}
+			}
+		}
+	}
+	return nil
+}
