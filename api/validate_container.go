@@ -128,12 +128,22 @@ func (c *ContainerSpec) validateFiles() error {
 	return nil
 }
 
+// validID says whether a text is a user's or a group's number; "" is root's.
+func validID(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 31)
+	return text == "" || err == nil
+}
+
 func (f *FileReference) validate(noun string) error {
 	switch {
 	case f.Source == "":
 		return Invalidf("a %s is listed without its name", noun)
 	case f.Target != "" && !cleanPath("/"+strings.TrimPrefix(f.Target, "/")):
 		return wrong("target", "%s %s: target %q is not a path", noun, f.Source, f.Target)
+	case !validID(f.UID):
+		return wrong("uid", "%s %s: uid %q: use a number", noun, f.Source, f.UID)
+	case !validID(f.GID):
+		return wrong("gid", "%s %s: gid %q: use a number", noun, f.Source, f.GID)
 	case f.Mode > 0o7777:
 		return wrong("mode", "%s %s: mode %o is more than permissions", noun, f.Source, f.Mode)
 	}

@@ -68,6 +68,8 @@ func TestEveryWrongValueIsNamed(t *testing.T) {
 		"dns option":           func(s *ServiceSpec) { s.Container.DNSOptions = []string{"ndots:1\nnameserver 10.0.0.1"} },
 		"must not be negative": func(s *ServiceSpec) { s.Resources.Limits.NanoCPUs = -1 },
 		"6 MiB":                func(s *ServiceSpec) { s.Resources.Limits.Memory = 1 },
+		`uid "joe"`:            func(s *ServiceSpec) { s.Container.Secrets = []FileReference{{Source: "key", UID: "joe"}} },
+		`gid "-1"`:             func(s *ServiceSpec) { s.Container.Configs = []FileReference{{Source: "a"}, {Source: "b", GID: "-1"}} },
 		"unclosed action":      func(s *ServiceSpec) { s.Container.Env = []string{"SLOT={{.Task.Slot"} },
 		"not allowed":          func(s *ServiceSpec) { s.Container.Hostname = "{{range 9}}{{end}}" },
 		`function "env"`: func(s *ServiceSpec) {

@@ -20,7 +20,7 @@ func (p *program) apps() *cli.Command {
 			lister(p, "orc app", "List apps", appListing(time.Now()), func(ctx context.Context, cl *client.Client) ([]api.AppView, error) { return cl.Apps(ctx) }),
 			p.appPs(), p.appServices(),
 			inspecter(p, "orc app", "app", func(ctx context.Context, cl *client.Client, ref string) (api.AppView, error) { return cl.App(ctx, ref) }),
-			p.appHistory(), p.appRollback(), p.appLogs(), p.appRm(),
+			p.appHistory(), p.appDiff(), p.appRollback(), p.appLogs(), p.appRm(),
 		},
 	}
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -57,55 +56,4 @@ func mark(current bool) string {
 		return " *"
 	}
 	return ""
-}
-
-func (p *program) serviceDiff() *cli.Command {
-	return &cli.Command{
-		Name: "diff", Usage: "Show what differs between two revisions of a service", ArgsUsage: "SERVICE [FROM [TO]]",
-		Description: examples("orc service diff web", "orc service diff web 3", "orc service diff web 2 4") +
-			"\n\nWithout numbers: from the previous revision to the current one.",
-		Action: p.with(func(c *cli.Context, cl *client.Client) error {
-			if err := argCount(c, 1, 3); err != nil {
-				return err
-			}
-			service, err := cl.Service(c.Context, c.Args().First())
-			if err != nil {
-				return err
-			}
-			from, to := service.Previous, service.Current
-			for i, number := range []*int{&from, &to} {
-				if text := c.Args().Get(i + 1); text != "" {
-					if *number, err = strconv.Atoi(text); err != nil {
-						return usagef("%q: want a revision's number", text)
-					}
-				}
-			}
-			return p.diff(c, cl, service, from, to)
-		}),
-	}
-}
-
-func (p *program) diff(c *cli.Context, cl *client.Client, service api.ServiceView, from, to int) error {
-	if from == 0 {
-		return api.NotFoundf("service %s has no previous revision", service.Name)
-	}
-	revisions, err := cl.ServiceRevisions(c.Context, service.ID)
-	if err != nil {
-		return err
-	}
-	specs := make(map[int]*api.ServiceSpec)
-	for _, revision := range revisions {
-		specs[revision.Number] = revision.Service
-	}
-	for _, number := range []int{from, to} {
-		if specs[number] == nil {
-			return api.NotFoundf("service %s has no revision %d: `orc service history %s` lists them", service.Name, number, service.Name)
-		}
-	}
-	for _, line := range api.DiffSpec(specs[from], specs[to]) {
-		if _, err := fmt.Fprintln(p.Out, line); err != nil {
-			return err
-		}
-	}
-	return nil
 }
