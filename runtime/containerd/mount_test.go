@@ -104,6 +104,22 @@ func TestMounts(t *testing.T) {
 	require.FileExists(t, filepath.Join(host, "file"), "removing a volume leaves what its options mounted")
 }
 
+func TestAVolumeThatCannotBeMountedSaysWhyWithoutItsOptions(t *testing.T) {
+	n := open(t)
+	n.load(t, nil, nil)
+	for kind, want := range map[string]string{"nofs": "cannot mount the type nofs", "none": "/does/not/exist of type none: no such file"} {
+		spec := n.spec(t)
+		spec.Container.Mounts = []api.Mount{{Type: api.MountVolume, Source: "far-" + kind, Target: "/x", Options: map[string]string{
+			"type": kind, "device": "/does/not/exist", "o": map[string]string{"nofs": "password=hush", "none": "bind"}[kind],
+		}}}
+		err := n.Create(t.Context(), spec)
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "mount volume far-"+kind)
+		require.NotContains(t, err.Error(), "hush")
+		require.NoError(t, n.RemoveVolume(t.Context(), "far-"+kind))
+	}
+}
+
 func TestVolumesKeepTheirData(t *testing.T) {
 	n := open(t)
 	n.load(t, seeded, func(c *v1.Config) { c.Volumes = map[string]struct{}{"/declared": {}} })

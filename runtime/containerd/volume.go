@@ -209,7 +209,21 @@ func mountVolume(dir string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return true, m.Mount(data)
+	return true, explainMount(m, m.Mount(data))
+}
+
+// explainMount leaves the options out, for they may have a password in them.
+func explainMount(m mount.Mount, err error) error {
+	var why unix.Errno
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.ENODEV):
+		return fmt.Errorf("this node's kernel cannot mount the type %s: its module may be missing", m.Type)
+	case errors.As(err, &why):
+		return fmt.Errorf("%s of type %s: %w", m.Source, m.Type, why)
+	}
+	return err
 }
 
 // parseVolumeOptions reads Docker's options of a local volume: type, o, device.
