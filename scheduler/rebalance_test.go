@@ -131,15 +131,17 @@ func TestWhyNothingMoves(t *testing.T) {
 	}
 }
 
-// BenchmarkNoRebalance is what a service that wants none costs in a pass.
+// BenchmarkMoves weighs a service whose 100 tasks are on one of 1,000 nodes.
 func BenchmarkMoves(b *testing.B) {
 	w := newWorld(b, 1000)
-	w.submit("web", 100, func(spec *api.ServiceSpec) {
-		spec.Placement.Constraints = []string{"node.hostname in n001,n002"}
-	})
-	w.plan()
+	w.submit("web", 100, nil)
+	for slot := range 100 {
+		task := &api.Task{Meta: api.Meta{ID: fmt.Sprint("old", slot)}, Service: "web", Revision: 1, Slot: slot + 1, Node: "n001", Desired: api.DesiredRun}
+		w.put(task, &api.TaskStatus{Meta: api.Meta{ID: task.ID}, Node: task.Node, State: api.TaskRunning})
+	}
 	planner := New(w.snapshot)
 	for b.Loop() {
-		planner.Moves("web", w.now)
+		moves, _ := planner.Moves("web", w.now)
+		require.Len(b, moves, 99)
 	}
 }
