@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
+	"path/filepath"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orc-project/orc/agent"
+	"github.com/orc-project/orc/agent/network"
 	"github.com/orc-project/orc/agent/session"
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
@@ -37,20 +40,35 @@ func (n *process) serveAgent(ctx context.Context) error {
 	if err := os.MkdirAll(n.dir.file("agent"), 0o700); err != nil {
 		return fmt.Errorf("make the agent's directory: %w", err)
 	}
-	worker, err := agent.New(agent.Config{Dir: n.dir.file("agent"), Runtime: rt, DiskFull: n.config.DiskFull}, n.log.Named("agent"))
+	fabric, err := n.network()
+	if err != nil {
+		return err
+	}
+	defer fabric.Close()
+	worker, err := agent.New(agent.Config{Dir: n.dir.file("agent"), Runtime: rt, Networks: fabric, DiskFull: n.config.DiskFull}, n.log.Named("agent"))
 	if err != nil {
 		return err
 	}
 	client := session.New(session.Config{
 		Node: worker, Managers: n.managers(), File: n.managersFile(), TLS: n.credentials.Client,
-		Info:     func() api.NodeInfo { return n.describe(rt, engine) },
+		Info:     func() api.NodeInfo { return n.describe(rt, engine, fabric) },
 		Welcomed: n.welcomed,
 	}, n.log.Named("session"))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return watch(ctx) })
+	group.Go(func() error { return fabric.Run(ctx) })
 	group.Go(func() error { return worker.Run(ctx) })
 	group.Go(func() error { return client.Run(ctx) })
 	return group.Wait()
+}
+
+// network opens the node's part of the cluster's networks.
+func (n *process) network() (*network.Fabric, error) {
+	config := network.Config{Dir: n.dir.file("agent/network"), RunDir: filepath.Join(containerd.RunDir(n.dir.path), "net")}
+	if address, err := netip.ParseAddr(hostOf(n.config.Advertise)); err == nil && !address.IsUnspecified() {
+		config.Underlay = address
+	}
+	return network.New(config, n.log.Named("network"))
 }
 
 // containerd returns where the one to use is, and what watches it.

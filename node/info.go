@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/agent/host"
+	"github.com/orc-project/orc/agent/network"
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/runtime"
 	"github.com/orc-project/orc/version"
@@ -19,12 +20,12 @@ const infoTimeout = 5 * time.Second
 
 // describe is what the node tells of itself: it is asked for at every connection
 // and now and then. engine has the versions of what runs containers.
-func (n *process) describe(rt runtime.Runtime, engine map[string]string) api.NodeInfo {
+func (n *process) describe(rt runtime.Runtime, engine map[string]string, fabric *network.Fabric) api.NodeInfo {
 	info, err := host.Info()
 	if err != nil {
 		n.log.Warn("not everything of this host can be read", zap.Error(err))
 	}
-	info.Version, info.Engine = version.Version, engine
+	info.Version, info.Engine, info.Subnets = version.Version, engine, fabric.HostSubnets()
 	info.Capacity.Generic = n.config.Generic
 	if address, err := netip.ParseAddr(hostOf(n.config.Advertise)); err == nil {
 		info.Address = address
