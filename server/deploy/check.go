@@ -12,15 +12,7 @@ import (
 
 // finish checks what only the whole draft shows, and gives the services what they
 // are to be reached at. It may be called again when the draft has gone on.
-func (d *Draft) finish() error {
-	if len(d.unbuilt) > 0 {
-		slices.Sort(d.unbuilt)
-		d.warn("networks and published ports need the overlay network, which this version lacks: %s will use the network of the node, and listen on the container's own ports there",
-			strings.Join(slices.Compact(d.unbuilt), ", "))
-		d.unbuilt = nil
-	}
-	return d.connect()
-}
+func (d *Draft) finish() error { return d.connect() }
 
 // connect drafts the services' endpoints.
 func (d *Draft) connect() error {

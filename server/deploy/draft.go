@@ -41,7 +41,6 @@ type Draft struct {
 	// services are what this draft makes of services, by ID; nil when removed.
 	services map[string]*api.ServiceSpec
 	ledger   *network.Ledger
-	unbuilt  []string // services that use what this version lacks
 }
 
 type objectKey struct {

@@ -250,7 +250,4 @@ func (d *Draft) inventName(image string) string {
 // noteSpec remembers what a service becomes, for the checks of finish.
 func (d *Draft) noteSpec(service *api.Service, spec *api.ServiceSpec) {
 	d.services[service.ID] = spec
-	if spec.NetworkMode == "" && (len(spec.Networks) > 0 || len(spec.Ports) > 0) {
-		d.unbuilt = append(d.unbuilt, service.Name)
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -125,6 +126,9 @@ func (f forward) message(link int) *netlink.Neigh {
 	return &netlink.Neigh{LinkIndex: link, Family: unix.AF_BRIDGE, Flags: unix.NTF_SELF, State: unix.NUD_PERMANENT, IP: f.host.AsSlice(), HardwareAddr: f.mac[:]}
 }
 
+// tracking is where the settings of connection tracking are.
+const tracking = "net/netfilter/nf_conntrack_"
+
 // setting is a sysctl, by its path below /proc/sys.
 type setting struct {
 	path, value string
@@ -135,7 +139,11 @@ func (s setting) rank() int      { return rankSetting }
 func (s setting) String() string { return fmt.Sprintf("%s = %s", s.path, s.value) }
 
 func (s setting) set(in *space) error {
-	return within(in.fd, func() error { return os.WriteFile("/proc/sys/"+s.path, []byte(s.value), 0) })
+	err := within(in.fd, func() error { return os.WriteFile("/proc/sys/"+s.path, []byte(s.value), 0) })
+	if errors.Is(err, os.ErrNotExist) && strings.HasPrefix(s.path, tracking) {
+		return nil // the kernel's module comes with the first packet rule; the next Restore finds it
+	}
+	return err
 }
 
 // unset leaves it: nothing says what it was before, and its link or namespace goes.

@@ -28,6 +28,9 @@ func hostTable() table {
 func routerTable() table {
 	return tableOf(
 		setting{"net/ipv4/ip_forward", "1"},
+		// The ports of connections that ended are soon used again: package rules has
+		// no more than a share of them for each client.
+		setting{tracking + "tcp_timeout_time_wait", "10"},
 		address{"lo", loopback},
 		address{"lo", host(scheme.Gateway)},
 		address{scheme.Uplink, host(scheme.RouterIP)},

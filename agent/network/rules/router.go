@@ -31,6 +31,13 @@ func routerChains(links Links) map[string]chain {
 		return do(to(scheme.Uplink), protocol(number), daddr(r0), mapped("egress"),
 			sendFromPorts(scheme.FirstEgressPort, scheme.LastEgressPort))
 	}
+	// The client's address stays; its port only if the node is the only one.
+	passOn := func(number byte) rule {
+		if links.Share == (Share{}) {
+			return do(from(scheme.Uplink), translated(), protocol(number), accept())
+		}
+		return do(from(scheme.Uplink), translated(), protocol(number), saddr(r0), sendFromPorts(links.Share.First, links.Share.Last))
+	}
 	outward := do(to(scheme.Uplink), iifname(r0), saddr(r4), in("leaving"), daddr(r0))
 
 	return map[string]chain{
@@ -95,6 +102,8 @@ func routerChains(links Links) map[string]chain {
 		"leaving": {base: translating(nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource), rules: []rule{
 			// A container that reached itself would answer itself, past us.
 			do(oifname(r0), saddr(r4), in("sources"), set32(r0, scheme.Gateway.AsSlice()), sendFrom()),
+			passOn(unix.IPPROTO_TCP),
+			passOn(unix.IPPROTO_UDP),
 			do(to(scheme.Uplink), daddr(r0), in("host"), set32(r0, scheme.RouterIP.AsSlice()), sendFrom()),
 			egress(unix.IPPROTO_TCP),
 			egress(unix.IPPROTO_UDP),

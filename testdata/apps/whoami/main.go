@@ -1,6 +1,7 @@
 // Command whoami is a demo: a web server on $PORT (80) that tells its host name,
 // its version and the client's address, over HTTP and, for every packet, over UDP on
-// the same port. It keeps no state.
+// the same port. `whoami check` asks it and ends with 0 or 1: a health check that
+// needs no shell. It keeps no state.
 package main
 
 import (
@@ -22,6 +23,12 @@ func main() {
 	port := os.Getenv("PORT")
 	if port == "" {
 		port = "80"
+	}
+	if len(os.Args) > 1 && os.Args[1] == "check" {
+		if err := check(port); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
 	listener, err := net.Listen("tcp", ":"+port)
 	if err != nil {
@@ -47,6 +54,18 @@ func main() {
 	}
 	go answer(packets)
 	log.Printf("whoami %s ends: %s", version, <-stopped)
+}
+
+func check(port string) error {
+	response, err := http.Get("http://127.0.0.1:" + port + "/health")
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return errors.New(response.Status)
+	}
+	return nil
 }
 
 // answer sends every packet's sender what root says.
