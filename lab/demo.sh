@@ -25,7 +25,7 @@ run deploy testdata/demo.yaml
 run service ls
 run ps
 
-say "The web server answers on every node"
+say "The web server has two replicas; each of the three nodes answers for it, and it sees who asks"
 for address in $("$orc" lab ls --name demo --format '{{.Address}}'); do
 	printf '$ curl http://%s:8080/\n' "$address"
 	curl -sS --max-time 5 "http://$address:8080/"

@@ -27,10 +27,25 @@ func BenchmarkSubmitToRunning(b *testing.B) {
 	ready(b)
 	var took time.Duration
 	for b.Loop() {
-		took += runCrowd(b, crowd)
+		took += runCrowd(b, crowd, "none")
 		removeCrowd(b)
 	}
 	b.ReportMetric(took.Seconds()/float64(b.N), "s/50")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkStartOnANetwork is BenchmarkSubmitToRunning with containers on a network
+// as a ratio to the same without, one after the other in one run.
+func BenchmarkStartOnANetwork(b *testing.B) {
+	ready(b)
+	var with, without time.Duration
+	for b.Loop() {
+		without += runCrowd(b, crowd, "none")
+		removeCrowd(b)
+		with += runCrowd(b, crowd, "")
+		removeCrowd(b)
+	}
+	b.ReportMetric(with.Seconds()/without.Seconds(), "x")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -38,7 +53,7 @@ func BenchmarkSubmitToRunning(b *testing.B) {
 // until the manager has heard of its 100 containers again, none of them restarted.
 func BenchmarkAdoption(b *testing.B) {
 	ready(b)
-	runCrowd(b, 100)
+	runCrowd(b, 100, "none")
 	node := shared.Nodes()[1]
 	c := dial(b)
 	var took time.Duration
@@ -166,9 +181,11 @@ func dial(b *testing.B) *client.Client {
 	return c
 }
 
-func runCrowd(b *testing.B, replicas int) time.Duration {
+// runCrowd starts replicas on one node, on the ingress network or, with the network
+// mode none, on no network.
+func runCrowd(b *testing.B, replicas int, mode string) time.Duration {
 	c := dial(b)
-	spec := api.ServiceSpec{Name: "crowd", NetworkMode: "none", Replicas: &replicas, Container: api.ContainerSpec{Image: "stubborn:1.0"}}
+	spec := api.ServiceSpec{Name: "crowd", NetworkMode: mode, Replicas: &replicas, Container: api.ContainerSpec{Image: "stubborn:1.0"}}
 	spec.Placement.Constraints = []string{"node.hostname==" + shared.Nodes()[1].Name()}
 	began := time.Now()
 	_, err := c.CreateService(b.Context(), api.ServiceCreate{Spec: spec})
