@@ -87,6 +87,11 @@ func (f *Fabric) attach(assignment wire.Assignment, spec *api.ServiceSpec) (atta
 // planLink says what the container's link should be like. The caller holds mu.
 func (f *Fabric) planLink(each *attachment) link.Attachment {
 	plan := link.Attachment{Link: each.Link, Source: each.Addresses[each.Source]}
+	if ingress, found := each.Addresses[api.IngressID]; found {
+		// A UDP server answers from the address that it would send from: to clients
+		// outside, it must be the one that they were sent on to.
+		plan.Source = ingress
+	}
 	for _, id := range each.Networks {
 		network := f.tables.Networks[id]
 		plan.Networks = append(plan.Networks, link.Membership{Address: each.Addresses[id], Subnet: network.Subnet})

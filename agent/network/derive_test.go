@@ -163,3 +163,16 @@ func TestWhatIsWithdrawnIsForgottenOnce(t *testing.T) {
 	require.Len(t, before.Backends, 1)
 	require.Empty(t, before.Networks)
 }
+
+// What clients outside sent to the ingress network's address is answered from there,
+// also by servers that leave it to the kernel (UDP ones).
+func TestAContainerAnswersClientsOutsideFromTheIngressNetwork(t *testing.T) {
+	v := shop()
+	f := &Fabric{tables: *v.tables}
+	each := v.attachments["b"]
+	require.Equal(t, "10.255.0.1", f.planLink(each).Source.String())
+
+	each.Networks = []string{"front"}
+	delete(each.Addresses, api.IngressID)
+	require.Equal(t, "10.0.0.1", f.planLink(each).Source.String())
+}

@@ -67,11 +67,6 @@ func (n *Node) connect(task string, a Attachment) error {
 	return errors.Join(n.wire(inside, a), inside.close())
 }
 
-// noAddress keeps a link from making itself an IPv6 address (IN6_ADDR_GEN_MODE_NONE):
-// there is nobody to talk to, and programs need not find that out by waiting. A
-// sysctl would do it too, but costs the more the more namespaces there are.
-const noAddress = 1
-
 func (n *Node) wire(inside *space, a Attachment) error {
 	if err := inside.raiseLoopback(); err != nil {
 		return err
@@ -83,8 +78,8 @@ func (n *Node) wire(inside *space, a Attachment) error {
 	if err := n.router.shape(near, n.mtuOf(a), mac(scheme.GatewayMAC)); err != nil {
 		return err
 	}
-	if err := inside.handle.LinkSetIP6AddrGenMode(far, noAddress); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) {
-		return fmt.Errorf("turn off IPv6 addresses: %w", err)
+	if err := inside.withoutIPv6(far); err != nil {
+		return err
 	}
 	if err := inside.shape(far, n.mtuOf(a), a.mac()); err != nil {
 		return err

@@ -201,6 +201,28 @@ func TestAContainerHasItsAddressesInOrder(t *testing.T) {
 	}))
 }
 
+func TestNoLinkHasIPv6(t *testing.T) {
+	w := newWorld(t)
+	one := w.attach(t, 0, 1)
+	for name, namespace := range map[string]int{scheme.HostLink: w.hosts[0], scheme.ContainerLink: one, scheme.Uplink: w.nodes[0].Router(), scheme.Overlay: w.nodes[0].Router()} {
+		s := spaceOf(t, namespace)
+		link, err := s.link(name)
+		require.NoError(t, err)
+		addresses, err := s.handle.AddrList(link, unix.AF_INET6)
+		require.NoError(t, err)
+		require.Empty(t, addresses, name)
+	}
+}
+
+// A module's settings come with the module: until then there is nothing to mend.
+func TestSettingsOfAModuleThatIsNotThereAreLeft(t *testing.T) {
+	w := newWorld(t)
+	want := tableOf(setting{"net/netfilter/nothing", "1"}, setting{"net/ipv4/nothing", "1"}, setting{"net/ipv4/ip_forward", "0"})
+	have := make(table)
+	require.NoError(t, w.nodes[0].router.readSettings(want, have))
+	require.Equal(t, tableOf(setting{"net/netfilter/nothing", "1"}, setting{"net/ipv4/ip_forward", "1"}), have)
+}
+
 func TestListenersAreInTheRouter(t *testing.T) {
 	w := newWorld(t)
 	one := w.attach(t, 0, 1)

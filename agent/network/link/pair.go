@@ -92,5 +92,5 @@ func (n *Node) makePair(mtu int) (near, far netlink.Link, err error) {
 	if near == nil || far == nil {
 		return nil, nil, fmt.Errorf("make links %s and %s: %w", scheme.HostLink, scheme.Uplink, unix.ENODEV)
 	}
-	return near, far, nil
+	return near, far, n.host.withoutIPv6(near)
 }

@@ -113,6 +113,20 @@ func (s *space) shape(link netlink.Link, mtu int, address mac) error {
 	return s.raise(link)
 }
 
+// noAddress keeps a link from making itself an IPv6 address (IN6_ADDR_GEN_MODE_NONE).
+const noAddress = 1
+
+// withoutIPv6 is for links that are not up yet: there is nobody to talk to over them,
+// and programs need not find that out by waiting. A sysctl would do it too, but costs
+// the more the more namespaces there are.
+func (s *space) withoutIPv6(link netlink.Link) error {
+	err := s.handle.LinkSetIP6AddrGenMode(link, noAddress)
+	if err != nil && !errors.Is(err, unix.EAFNOSUPPORT) {
+		return fmt.Errorf("keep link %s without IPv6: %w", link.Attrs().Name, err)
+	}
+	return nil
+}
+
 func (s *space) raise(link netlink.Link) error {
 	if link.Attrs().RawFlags&unix.IFF_UP != 0 {
 		return nil
@@ -233,6 +247,9 @@ func (s *space) readSettings(want, have table) error {
 			}
 			value, err := os.ReadFile("/proc/sys/" + wanted.path)
 			if errors.Is(err, os.ErrNotExist) {
+				if strings.HasPrefix(wanted.path, "net/netfilter/") {
+					have.add(wanted) // there is nothing to set: the module comes with the first packet rule
+				}
 				continue // its link is gone
 			}
 			if err != nil {
