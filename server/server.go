@@ -100,7 +100,7 @@ func (s *Server) duties() []duty {
 	return []duty{
 		func(ctx context.Context, _ store.Leadership) error { return s.managers.Keep(ctx) },
 		func(ctx context.Context, leadership store.Leadership) error {
-			return s.dispatcher.Orphans(ctx, leadership, s.managers.Alive)
+			return s.dispatcher.Orphans(ctx, leadership, s.managers.Alive, s.managers.Answers)
 		},
 	}
 }

@@ -81,7 +81,7 @@ func fixture(t *testing.T, d *database, managers ...string) *Managers {
 	for _, id := range managers {
 		m.put(t, &api.Node{Meta: api.Meta{ID: id}, Name: id, Role: api.RoleManager, API: id + ":6720"})
 		if id != "m1" {
-			m.peers[id] = &peer{heard: time.Now()}
+			m.peers[id] = &peer{heard: time.Now(), served: time.Now()}
 		}
 	}
 	return m
@@ -198,6 +198,12 @@ func TestWhoIsSilentIsGoneUntilItAnswers(t *testing.T) {
 	require.True(t, m.Alive("m2"), "this process was held up")
 	m.look(t.Context(), known, timeout, now.Add(time.Minute+timeout+time.Second))
 	require.False(t, m.Alive("m2"))
+	require.False(t, m.Answers("m2"))
+	later := now.Add(time.Hour)
+	m.peers["m2"].heard = later // it has answered, that it has lost the database
+	m.look(t.Context(), known, timeout, later)
+	require.False(t, m.Alive("m2"))
+	require.True(t, m.Answers("m2"))
 	m.look(t.Context(), nil, timeout, now)
 	require.Empty(t, m.peers)
 }

@@ -32,39 +32,48 @@ type peer struct {
 	address string
 	asking  bool
 	asked   time.Time
-	heard   time.Time // its last answer, or when it was first known
-	gone    bool
+	// heard is its last answer, served the last by which it reached the database, or
+	// both when it was first known. Without a quorum nobody serves and all answer.
+	heard, served time.Time
+	silent, gone  bool
 }
 
 // alive is what GET /v1/alive answers.
 type alive struct {
-	Node string `json:"node"`
+	Node      string `json:"node"`
+	Connected bool   `json:"connected"` // to the database: see Managers.Connected
 }
 
-// Alive says whether a manager has answered lately. This one always has.
+// Alive says whether a manager has answered lately, and could do its work. This
+// one always has.
 func (m *Managers) Alive(node string) bool {
+	return m.is(node, func(p *peer) bool { return !p.gone })
+}
+
+// Answers says whether a manager has answered lately, be it that it has lost the
+// database.
+func (m *Managers) Answers(node string) bool {
+	return m.is(node, func(p *peer) bool { return !p.silent })
+}
+
+func (m *Managers) is(node string, what func(*peer) bool) bool {
 	if node == m.config.Node {
 		return true
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.peers[node]
-	return p != nil && !p.gone
+	return p != nil && what(p)
 }
 
-// ServeAlive answers GET /v1/alive, to other managers. One that has lost the
-// database is as good as gone: what nodes tell it goes nowhere.
+// ServeAlive answers GET /v1/alive, to other managers.
 func (m *Managers) ServeAlive(w http.ResponseWriter, r *http.Request) {
 	if err := ca.Require(r.Context(), ca.RoleManager); err != nil {
 		session.Refuse(w, err)
 		return
 	}
-	if !m.Connected() {
-		session.Refuse(w, api.Errorf(api.CodeUnavailable, "this manager does not reach most of the others"))
-		return
-	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(alive{Node: m.config.Node}) // who asked may be gone
+	_ = json.NewEncoder(w).Encode(alive{Node: m.config.Node, Connected: m.Connected()}) // who asked may be gone
 }
 
 // watchPeers asks the others until ctx ends.
@@ -89,7 +98,7 @@ func (m *Managers) forgive(late time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, p := range m.peers {
-		p.heard = p.heard.Add(late)
+		p.heard, p.served = p.heard.Add(late), p.served.Add(late)
 	}
 }
 
@@ -108,10 +117,11 @@ func (m *Managers) look(ctx context.Context, known map[string]*api.Node, timeout
 		}
 		p := m.peers[id]
 		if p == nil {
-			p = &peer{heard: now}
+			p = &peer{heard: now, served: now}
 			m.peers[id] = p
 		}
-		if p.address = node.API; !p.gone && now.Sub(p.heard) > timeout {
+		p.address, p.silent = node.API, now.Sub(p.heard) > timeout
+		if !p.gone && now.Sub(p.served) > timeout {
 			p.gone = true
 			m.log.Warn("a manager does not answer", zap.String("manager", node.Name), zap.String("address", node.API))
 		}
@@ -134,8 +144,11 @@ func (m *Managers) ask(ctx context.Context, id string, p *peer, address string, 
 	if err != nil || answer.Node != id {
 		return // silence, or another manager at its address
 	}
-	p.heard = time.Now()
-	if p.gone {
+	p.heard, p.silent = time.Now(), false
+	if !answer.Connected {
+		return
+	}
+	if p.served = p.heard; p.gone {
 		p.gone = false
 		m.log.Info("a manager answers again", zap.String("node", id), zap.String("address", address))
 	}

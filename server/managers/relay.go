@@ -19,7 +19,7 @@ import (
 // the stream.
 func (m *Managers) Open(ctx context.Context, manager, node string, open wire.Open) (io.ReadWriteCloser, error) {
 	to := store.Get[api.Node](m.config.Store.Snapshot(), manager)
-	if to == nil || to.API == "" || !m.Alive(manager) {
+	if to == nil || to.API == "" || !m.Answers(manager) {
 		return nil, api.Errorf(api.CodeUnavailable, "node %s was last connected to a manager that does not answer: try again in some seconds", api.ShortID(node))
 	}
 	live, cancel := context.WithCancel(context.WithoutCancel(ctx))

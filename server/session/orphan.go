@@ -20,10 +20,13 @@ const orphanEvery = 200 * time.Millisecond
 //
 //	session with M ──(M gone)──▶ orphan ──(node timeout, and time to find another)──▶ down
 //	    ▲────(session with any manager, M back)────┘
-func (d *Dispatcher) Orphans(ctx context.Context, leadership store.Leadership, alive func(manager string) bool) error {
+//
+// alive says whether a manager does its work, answers whether its process is there:
+// after a time without a quorum none may be known to do its work yet.
+func (d *Dispatcher) Orphans(ctx context.Context, leadership store.Leadership, alive, answers func(manager string) bool) error {
 	watcher := d.config.Store.Watch()
 	defer watcher.Close()
-	o := &orphans{held: make(map[string]map[string]*api.NodeStatus), since: make(map[string]time.Time), heard: make(map[string]time.Time), alive: alive}
+	o := &orphans{held: make(map[string]map[string]*api.NodeStatus), since: make(map[string]time.Time), heard: make(map[string]time.Time), alive: alive, answers: answers}
 	last := time.Now()
 	for {
 		timed, cancel := context.WithTimeout(ctx, orphanEvery)
@@ -82,7 +85,8 @@ type orphans struct {
 	// heard is when a manager last wrote of a node that is connected to it: it was
 	// there then, whatever else is known of it.
 	heard map[string]time.Time
-	alive func(manager string) bool
+
+	alive, answers func(manager string) bool
 	// snapshot is the newest one seen.
 	snapshot *store.Snapshot
 }
@@ -139,7 +143,7 @@ func (o *orphans) lost(now time.Time, timeout time.Duration) []*api.NodeStatus {
 		waited := now.Sub(o.since[manager])
 		for id, status := range nodes {
 			// The node of a manager that is gone was silent for the node timeout already.
-			if o.manages(id) && !o.alive(id) || waited > timeout+comeBack {
+			if o.manages(id) && !o.answers(id) || waited > timeout+comeBack {
 				lost = append(lost, status)
 			}
 		}

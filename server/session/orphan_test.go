@@ -15,12 +15,15 @@ import (
 
 // lead lets the manager do what a leader does for the nodes of managers that are
 // gone.
-func (m *manager) lead(alive func(string) bool) (stop func()) {
+func (m *manager) lead(alive func(string) bool) (stop func()) { return m.leadAmong(alive, alive) }
+
+// leadAmong tells managers that do their work from those that only answer.
+func (m *manager) leadAmong(alive, answers func(string) bool) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	leadership, err := m.store.Campaign(ctx, "manager")
 	require.NoError(m.t, err)
 	var leading sync.WaitGroup
-	leading.Go(func() { _ = m.d.Orphans(ctx, leadership, alive) }) // ends with ctx
+	leading.Go(func() { _ = m.d.Orphans(ctx, leadership, alive, answers) }) // ends with ctx
 	return func() {
 		cancel()
 		leading.Wait()
@@ -119,6 +122,23 @@ func TestANodeThatWasWrittenOffThoughItIsHereBeginsAnew(t *testing.T) {
 			require.Equal(t, api.NodeReady, m.node("n1").State)
 			require.False(t, a.isCut())
 		}
+	})
+}
+
+func TestAManagerThatAnswersHasNotLostItsNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, "n1")
+		m := newManager(t, s)
+		defer m.stop()
+		put(t, s, &api.Node{Meta: api.Meta{ID: "m2"}, Name: "m2", Role: api.RoleManager}, ready("m2", "m2"), ready("n1", "m2"))
+		none, every := func(string) bool { return false }, func(string) bool { return true }
+		defer m.leadAmong(none, every)()
+		time.Sleep(api.DefaultNodeTimeout)
+		synctest.Wait()
+		require.Equal(t, api.NodeReady, m.node("m2").State)
+		time.Sleep(comeBack + time.Second)
+		synctest.Wait()
+		require.Equal(t, api.NodeDown, m.node("n1").State, "what nodes tell it goes nowhere")
 	})
 }
 
