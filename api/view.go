@@ -17,6 +17,10 @@ type ServiceView struct {
 	Desired int         `json:"desired"`
 	// Completed counts the tasks of a job that ended well.
 	Completed int `json:"completed,omitempty"`
+	// Ports are the spec's, with the numbers that the cluster has chosen.
+	Ports []Port `json:"ports,omitempty"`
+	// Addresses are the service's virtual ones, by the names of its networks.
+	Addresses []ServiceAddress `json:"addresses,omitempty"`
 }
 
 // TaskView is a task with its status.

@@ -18,10 +18,9 @@ func (p *program) network() *cli.Command {
 		Subcommands: []*cli.Command{
 			p.networkCreate(),
 			lister(p, "orc network", "List networks", networks, func(ctx context.Context, cl *client.Client) ([]api.Network, error) { return cl.Networks(ctx) }),
-			inspecter(p, "orc network", "network", func(ctx context.Context, cl *client.Client, ref string) (api.Network, error) {
-				return cl.Network(ctx, ref)
-			}),
+			p.networkInspect(),
 			remover(p, "orc network", "network", nil, func(c *cli.Context, cl *client.Client, ref string) error { return cl.RemoveNetwork(c.Context, ref) }),
+			p.networkPrune(),
 		},
 	}
 }
@@ -38,6 +37,13 @@ var networks = listing[api.Network]{
 				}
 				return ""
 			}},
+			{Name: "Internal", Header: "INTERNAL", Value: func(n api.Network) string {
+				if n.Spec.Internal {
+					return "yes"
+				}
+				return ""
+			}},
+			{Name: "App", Value: func(n api.Network) string { return n.App }},
 			{Name: "Labels", Value: func(n api.Network) string { return labels(n.Spec.Labels) }},
 		},
 	},

@@ -60,8 +60,11 @@ func prettyService(s api.ServiceView) string {
 	for _, mount := range container.Mounts {
 		line("Mount", "%s %s on %s", mount.Type, mount.Source, mount.Target)
 	}
-	line("Ports", "%s", ports(spec.Ports))
+	line("Ports", "%s", ports(publishedPorts(s)))
 	line("Networks", "%s", networkNames(spec))
+	for _, at := range s.Addresses {
+		line("Address", "%s on %s", at.Address, at.Network)
+	}
 	line("Limits", "%s", amounts(spec.Resources.Limits))
 	line("Reservations", "%s", amounts(spec.Resources.Reservations))
 	line("Constraints", "%s", strings.Join(spec.Placement.Constraints, ", "))
@@ -74,6 +77,14 @@ func prettyService(s api.ServiceView) string {
 		line("Rollback", "%s", pace(&spec.Rollback))
 	}
 	return out.String()
+}
+
+// publishedPorts are a service's with the numbers that the cluster has chosen.
+func publishedPorts(s api.ServiceView) []api.Port {
+	if len(s.Ports) == 0 {
+		return s.Spec.Ports
+	}
+	return s.Ports
 }
 
 func networkNames(spec *api.ServiceSpec) string {

@@ -85,7 +85,7 @@ func (a *allocator) choose(id string, t *tables, taken map[netip.Addr]bool) (net
 		return netip.Addr{}, api.Errorf(api.CodeUnavailable, "waits to be told of network %s", api.ShortID(id))
 	}
 	prefixes := t.own(id)
-	if len(prefixes) == 0 {
+	if len(prefixes) == 0 && !t.lacks(id) {
 		return netip.Addr{}, api.Errorf(api.CodeUnavailable, "waits for addresses on network %s (%s)", network.Name, network.Subnet)
 	}
 	slices.SortFunc(prefixes, netip.Prefix.Compare)
@@ -102,6 +102,9 @@ func (a *allocator) choose(id string, t *tables, taken map[netip.Addr]bool) (net
 				first = address
 			}
 		}
+	}
+	if !first.IsValid() && t.lacks(id) {
+		return first, api.Errorf(api.CodeUnavailable, "waits for an address on network %s: its subnet %s has none left for this node", network.Name, network.Subnet)
 	}
 	if !first.IsValid() {
 		return first, api.Errorf(api.CodeUnavailable, "waits for a free address on network %s (%s): this node's are in use, or some node may still send to them",
@@ -125,6 +128,17 @@ func (t *tables) own(network string) []netip.Prefix {
 		}
 	}
 	return prefixes
+}
+
+// lacks says that the node has more tasks on a network than addresses, and that it
+// can get no more.
+func (t *tables) lacks(network string) bool {
+	for _, block := range t.Blocks {
+		if block.Network == network && block.Node == t.Number && block.Lacks {
+			return true
+		}
+	}
+	return false
 }
 
 // free gives a task's addresses back. It returns nil when it had none.

@@ -70,6 +70,12 @@ func TestWhyThereIsNoAddressIsSaid(t *testing.T) {
 	}
 	_, err := a.attach(on("more", "back", "front"), tables)
 	require.ErrorContains(t, err, "waits for a free address on network front")
+	for id, block := range tables.Blocks {
+		block.Lacks = true
+		tables.Blocks[id] = block
+	}
+	_, err = a.attach(on("more", "back", "front"), tables)
+	require.ErrorContains(t, err, "has none left for this node")
 	require.NotContains(t, a.attachments, "more", "all or nothing")
 }
 

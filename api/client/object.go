@@ -12,9 +12,15 @@ func (c *Client) Networks(ctx context.Context) ([]api.Network, error) {
 	return get[[]api.Network](ctx, c, path("networks"), nil)
 }
 
-// Network returns one network.
-func (c *Client) Network(ctx context.Context, ref string) (api.Network, error) {
-	return get[api.Network](ctx, c, path("networks", ref), nil)
+// Network returns one network with what is on it.
+func (c *Client) Network(ctx context.Context, ref string) (api.NetworkView, error) {
+	return get[api.NetworkView](ctx, c, path("networks", ref), nil)
+}
+
+// PruneNetworks removes the networks that no service uses, and returns them; a dry
+// run only tells which.
+func (c *Client) PruneNetworks(ctx context.Context, request api.NetworkPrune) ([]api.Network, error) {
+	return exchange[[]api.Network](ctx, c, http.MethodPost, path("networks", "prune"), nil, request)
 }
 
 // CreateNetwork makes a network; spec.Name is its name.

@@ -51,6 +51,30 @@ func (d *Draft) RemoveNetwork(network *api.Network, reason string) error {
 	return nil
 }
 
+// PruneNetworks drafts the end of all networks that no service uses, those of apps
+// apart: an app's next deployment would make them again.
+func (d *Draft) PruneNetworks(reason string) ([]*api.Network, error) {
+	used := map[string]bool{api.IngressID: true}
+	d.users(func(spec *api.ServiceSpec) bool {
+		for _, attachment := range spec.Networks {
+			used[attachment.Network] = true
+		}
+		return false
+	})
+	removed := []*api.Network{}
+	for network := range store.All[api.Network](d.snapshot) {
+		if network.App != "" || used[network.ID] {
+			continue
+		}
+		if err := d.RemoveNetwork(network, reason); err != nil {
+			return nil, err
+		}
+		removed = append(removed, network)
+	}
+	slices.SortFunc(removed, func(a, b *api.Network) int { return strings.Compare(a.Name, b.Name) })
+	return removed, nil
+}
+
 // CreateVolume drafts the declaration of a volume of no app.
 func (d *Draft) CreateVolume(spec api.VolumeSpec) (*api.Volume, error) {
 	if spec.External {

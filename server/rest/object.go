@@ -8,17 +8,6 @@ import (
 	"github.com/orc-project/orc/store"
 )
 
-var networkRoutes = []Route{
-	{Method: "GET", Path: "/v1/networks", Access: Users, Does: "the networks", handler: listing[api.Network](nil)},
-	{Method: "POST", Path: "/v1/networks", Access: Users, Does: "create a network", handler: creating(func(d *deploy.Draft, spec api.NetworkSpec) (api.Object, error) {
-		return d.CreateNetwork(spec)
-	})},
-	{Method: "GET", Path: "/v1/networks/{ref}", Access: Users, Does: "one network", handler: getting[api.Network]("network", nil)},
-	{Method: "DELETE", Path: "/v1/networks/{ref}", Access: Users, Does: "remove a network that no service uses", handler: removing("network", func(d *deploy.Draft, network *api.Network) error {
-		return d.RemoveNetwork(network, asAsked)
-	})},
-}
-
 const asAsked = "as asked"
 
 type handler = func(*API, http.ResponseWriter, *http.Request) error

@@ -21,6 +21,11 @@ func viewService(s *store.Snapshot, service *api.Service) api.ServiceView {
 	view := api.ServiceView{Service: *service, Rollout: store.Get[api.Rollout](s, service.ID)}
 	if spec := deploy.CurrentSpec(s, service); spec != nil {
 		view.Spec = public(s, *spec)
+		view.Ports = view.Spec.Ports
+	}
+	if endpoint := store.Get[api.Endpoint](s, service.ID); endpoint != nil {
+		view.Ports = endpoint.Ports
+		view.Addresses = viewAddresses(s, endpoint)
 	}
 	if !view.Spec.Mode.Global() {
 		replicas := service.Replicas
@@ -40,6 +45,19 @@ func viewService(s *store.Snapshot, service *api.Service) api.ServiceView {
 		}
 	}
 	return view
+}
+
+func viewAddresses(s *store.Snapshot, endpoint *api.Endpoint) []api.ServiceAddress {
+	var addresses []api.ServiceAddress
+	for id, at := range endpoint.Virtual {
+		address := api.ServiceAddress{Network: api.ShortID(id), Address: at}
+		if network := store.Get[api.Network](s, id); network != nil {
+			address.Network = network.Name
+		}
+		addresses = append(addresses, address)
+	}
+	slices.SortFunc(addresses, func(a, b api.ServiceAddress) int { return strings.Compare(a.Network, b.Network) })
+	return addresses
 }
 
 // publicApp is an app's spec as the API shows it: without the contents of
@@ -82,6 +100,9 @@ func viewTask(s *store.Snapshot, task *api.Task) api.TaskView {
 	}
 	if service := store.Get[api.Service](s, task.Service); service != nil {
 		view.ServiceName, view.AppName = service.Name, service.AppName
+		if endpoint := store.Get[api.Endpoint](s, service.ID); endpoint != nil && service.Current == task.Revision {
+			view.Ports = endpoint.Ports // with their numbers
+		}
 	}
 	if view.ServiceName == "" {
 		view.ServiceName = api.ShortID(task.Service)
