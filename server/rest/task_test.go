@@ -83,7 +83,7 @@ func TestNetworksVolumesAndConfigsOfNoApp(t *testing.T) {
 	}
 	answer, err := m.client.CreateService(m.ctx, api.ServiceCreate{Spec: spec})
 	require.NoError(t, err)
-	require.Len(t, answer.Warnings, 1)
+	require.Empty(t, answer.Warnings)
 	requireCode(t, api.CodeConflict, m.client.RemoveNetwork(m.ctx, network.ID), "in use by web")
 	_, err = m.client.RemoveVolume(m.ctx, "data", "", false)
 	requireCode(t, api.CodeConflict, err, "in use by web")
