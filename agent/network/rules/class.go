@@ -67,8 +67,8 @@ func parseClass(id string) class {
 	return class{what: what(n >> 31), n: int(n << 1 >> 9), place: int(n & 0xff)}
 }
 
-// rules are those of the class's chain. Who looks the backend up is another chain,
-// that stays: for a new rule that looks into a map, the kernel walks through all of
+// rules are those of the class's chain. Another chain, that stays, looks the backend
+// up: for a new rule that looks into a map, the kernel walks through all of
 // it.
 func (c class) rules() []rule {
 	turn := set32(r0, native(0))

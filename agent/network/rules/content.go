@@ -73,6 +73,23 @@ func compare(sets []set, from, to content) change {
 	return c
 }
 
+// split takes apart what can wait: elements that are deleted and do not make room
+// for others.
+func (c change) split(sets []set) (first, second change) {
+	first = change{gone: make(map[string]elements), added: c.added}
+	second = change{gone: make(map[string]elements)}
+	for _, set := range sets {
+		for key, data := range c.gone[set.name] {
+			if _, replaced := c.added[set.name][key]; replaced || set.kind == prefixes {
+				put(first.gone, set.name, key, data)
+			} else {
+				put(second.gone, set.name, key, data)
+			}
+		}
+	}
+	return first, second
+}
+
 // without returns the elements that the others do not have, or have with other data.
 func without(some, others elements) elements {
 	left := make(elements)

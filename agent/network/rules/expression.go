@@ -62,10 +62,10 @@ func to(link string) rule { return do(oifname(r0), is(expr.CmpOpEq, linkKey(link
 func protocol(number byte) rule { return do(l4proto(r0), is(expr.CmpOpEq, []byte{number})) }
 
 // toPrefix is `ip daddr PREFIX`, fromPrefix `ip saddr PREFIX`.
-func toPrefix(prefix netip.Prefix) rule   { return do(daddr(r0), within(prefix)) }
-func fromPrefix(prefix netip.Prefix) rule { return do(saddr(r0), within(prefix)) }
+func toPrefix(prefix netip.Prefix) rule   { return do(daddr(r0), inPrefix(prefix)) }
+func fromPrefix(prefix netip.Prefix) rule { return do(saddr(r0), inPrefix(prefix)) }
 
-func within(prefix netip.Prefix) rule {
+func inPrefix(prefix netip.Prefix) rule {
 	if prefix.IsSingleIP() {
 		return is(expr.CmpOpEq, prefix.Addr().AsSlice())
 	}
@@ -183,13 +183,11 @@ func duplicate(link int) rule {
 // duplicateTo is the same for a fixed address.
 func duplicateTo(to netip.Addr, link int) rule { return do(set32(r0, to.AsSlice()), duplicate(link)) }
 
-// note is `meta mark set` to the value at r0: the one thing that is kept from one
-// rule to the next. noted loads it into a register, and clears it.
+// note is `meta mark set` to the value at r0, noted loads it: the one thing that one
+// rule can leave to another, which may be in another hook.
 func note() rule { return rule{&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: r0}} }
 
-func noted(register uint32) rule {
-	return do(rule{&expr.Meta{Key: expr.MetaKeyMARK, Register: register}}, set32(r0, native(0)), note())
-}
+func noted(register uint32) rule { return rule{&expr.Meta{Key: expr.MetaKeyMARK, Register: register}} }
 
 // sendTo is `dnat to` the address at r0, sendToPort to the address and port at r0.
 func sendTo() rule {

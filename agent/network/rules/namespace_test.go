@@ -22,34 +22,37 @@ func newNamespace(t testing.TB) netns.NsHandle {
 	t.Helper()
 	needsRoot(t)
 	var made netns.NsHandle
-	elsewhere(t, func() error {
-		var err error
+	require.NoError(t, elsewhere(func() (err error) {
 		made, err = netns.New()
 		return err
-	})
+	}))
 	t.Cleanup(func() { require.NoError(t, made.Close()) })
 	return made
 }
 
 // elsewhere calls a function on a thread that nobody uses after it: it may change
 // the thread's namespace.
-func elsewhere(t testing.TB, f func() error) {
-	t.Helper()
+func elsewhere(f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 		done <- f()
 	}()
-	require.NoError(t, <-done)
+	return <-done
 }
 
-// inside calls a function in a namespace.
-func inside(t testing.TB, namespace netns.NsHandle, f func() error) {
-	t.Helper()
-	elsewhere(t, func() error {
+// within calls a function in a namespace.
+func within(namespace netns.NsHandle, f func() error) error {
+	return elsewhere(func() error {
 		if err := netns.Set(namespace); err != nil {
 			return err
 		}
 		return f()
 	})
+}
+
+// inside is within for what has to succeed.
+func inside(t testing.TB, namespace netns.NsHandle, f func() error) {
+	t.Helper()
+	require.NoError(t, within(namespace, f))
 }

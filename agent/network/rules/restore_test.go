@@ -38,17 +38,17 @@ func TestWhatWasChangedIsRestored(t *testing.T) {
 	}
 	drops := nftables.ChainPolicyDrop
 	for what, meddle := range map[string]func(){
-		"router: there is no table":                              func() { conn.DelTable(ours) },
-		"router: chain forward: its rules have changed":          func() { require.NoError(t, conn.DelRule(rule("forward", 1))) },
-		"router: chain services: its rules have changed":         func() { conn.AddRule(&nftables.Rule{Table: ours, Chain: chain("services"), Exprs: accept()}) },
-		"router: chain refuse: its rules have changed":           func() { r := rule("refuse", 2); r.Exprs = accept(); conn.ReplaceRule(r) },
-		"router: chain mesh: its rules have changed":             func() { conn.FlushChain(chain("mesh")) },
-		"router: chain guest is not orc's":                       func() { conn.AddChain(chain("guest")) },
-		"router: chain sources is in another place":              func() { c := chain("sources"); c.Policy = &drops; conn.AddChain(c) },
-		"router: set guest is not orc's":                         func() { s := setOf("host"); s.Name = "guest"; require.NoError(t, conn.AddSet(s, nil)) },
-		"router: set targets: 1 elements are missing or changed": func() { require.NoError(t, conn.SetDeleteElements(setOf("targets"), element("targets"))) },
-		"router: set allowed: 1 elements are missing or changed": func() { require.NoError(t, conn.SetDeleteElements(setOf("allowed"), element("allowed"))) },
-		"router: set host: 1 elements are not orc's": func() {
+		"router: there is no table":                                                          func() { conn.DelTable(ours) },
+		"router: chain forward: its rules have changed":                                      func() { require.NoError(t, conn.DelRule(rule("forward", 1))) },
+		"router: chain services: its rules have changed":                                     func() { conn.AddRule(&nftables.Rule{Table: ours, Chain: chain("services"), Exprs: accept()}) },
+		"router: chain refuse: its rules have changed":                                       func() { r := rule("refuse", 2); r.Exprs = accept(); conn.ReplaceRule(r) },
+		"router: chain mesh: its rules have changed":                                         func() { conn.FlushChain(chain("mesh")) },
+		"router: chain guest is not orc's":                                                   func() { conn.AddChain(chain("guest")) },
+		"router: chain sources is in another place":                                          func() { c := chain("sources"); c.Policy = &drops; conn.AddChain(c) },
+		"router: set guest is not orc's":                                                     func() { s := setOf("host"); s.Name = "guest"; require.NoError(t, conn.AddSet(s, nil)) },
+		"router: set targets: 1 elements are missing or changed, 0 are changed or not orc's": func() { require.NoError(t, conn.SetDeleteElements(setOf("targets"), element("targets"))) },
+		"router: set allowed: 1 elements are missing or changed, 0 are changed or not orc's": func() { require.NoError(t, conn.SetDeleteElements(setOf("allowed"), element("allowed"))) },
+		"router: set host: 0 elements are missing or changed, 1 are changed or not orc's": func() {
 			require.NoError(t, conn.SetAddElements(setOf("host"), []nftables.SetElement{{Key: []byte{8, 8, 8, 8}}}))
 		},
 	} {

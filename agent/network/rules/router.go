@@ -66,9 +66,10 @@ func routerChains(links Links) map[string]chain {
 			do(daddr(r0), l4proto(r1), dport(r2), mapped("bound"), goBy(classMap)),
 			do(l4proto(r0), dport(r1), mapped("ports"), goBy(classMap)),
 		}},
-		// After the chain of its class, which took the turn.
-		"backend":      {rules: []rule{do(noted(r1), daddr(r0), mapped("targets"), sendTo())}},
-		"port_backend": {rules: []rule{do(noted(r2), l4proto(r0), dport(r1), mapped("port_targets"), sendToPort())}},
+		// After the chain of its class, which noted the turn; the address that was asked
+		// for is noted in its place.
+		"backend":      {rules: []rule{do(noted(r1), daddr(r0), note(), mapped("targets"), sendTo())}},
+		"port_backend": {rules: []rule{do(noted(r2), daddr(r0), note(), l4proto(r0), dport(r1), mapped("port_targets"), sendToPort())}},
 		"segments": {base: at(nftables.ChainHookForward, nftables.ChainPriorityMangle), rules: []rule{
 			do(protocol(unix.IPPROTO_TCP), flags(tcpSYN|tcpRST, expr.CmpOpEq, tcpSYN), clamp()),
 		}},
@@ -101,7 +102,10 @@ func routerChains(links Links) map[string]chain {
 		}},
 		"leaving": {base: translating(nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource), rules: []rule{
 			// A container that reached itself would answer itself, past us.
-			do(oifname(r0), saddr(r4), in("sources"), set32(r0, scheme.Gateway.AsSlice()), sendFrom()),
+			do(translated(), oifname(r0), saddr(r4), in("sources"), noted(r0), sendFrom()),
+			// One that was asked over UDP by its host's address answers from that of the
+			// network that it shares with the asker, which was not asked.
+			do(translated(), protocol(unix.IPPROTO_UDP), saddr(r0), in("overlay"), daddr(r0), in("ingress"), noted(r0), sendFrom()),
 			passOn(unix.IPPROTO_TCP),
 			passOn(unix.IPPROTO_UDP),
 			do(to(scheme.Uplink), daddr(r0), in("host"), set32(r0, scheme.RouterIP.AsSlice()), sendFrom()),

@@ -82,7 +82,9 @@ func (s *space) commit(what string) error {
 	return errors.Join(fmt.Errorf("%s nftables of the %s: %w", what, s.name, err), s.connect())
 }
 
-// replace makes the table have that and nothing else.
+// replace makes the table have that and nothing else. The kernel enters a new chain
+// before the transaction is complete, and drops what no rule accepts yet: those
+// that it enters come last.
 func (s *space) replace(c content, chains map[string]chain) error {
 	s.noteRemoval()
 	s.conn.AddTable(s.table)
@@ -93,46 +95,81 @@ func (s *space) replace(c content, chains map[string]chain) error {
 			return fmt.Errorf("define set %s: %w", set.name, err)
 		}
 	}
-	all := make(map[string]chain, len(chains)+len(c.classes))
 	for name, chain := range chains {
-		all[name] = chain
-	}
-	for class := range c.classes {
-		all[class.chain()] = chain{rules: class.rules()}
-	}
-	s.noteChains(all)
-	for _, set := range s.sets {
-		if err := s.noteElements(set, c.sets[set.name], s.conn.SetAddElements); err != nil {
-			return err
+		if chain.base == nil {
+			s.noteChain(name, chain)
 		}
+	}
+	if err := s.noteSets(c.sets, s.conn.SetAddElements); err != nil {
+		return err
+	}
+	for name, chain := range chains {
+		if chain.base != nil {
+			s.noteChain(name, chain)
+		}
+	}
+	for name, chain := range chains {
+		s.noteRules(name, chain)
 	}
 	return s.commit("write")
 }
 
-// apply makes one step.
+// apply makes one step, in two transactions. A packet may look into one map before
+// the first and into the next one after it: so what it was sent on to is still there
+// then.
 func (s *space) apply(step step) error {
-	if step.empty() {
-		return nil
-	}
-	opened := make(map[string]chain, len(step.opened))
-	for _, class := range step.opened {
-		opened[class.chain()] = chain{rules: class.rules()}
-	}
-	s.noteChains(opened)
-	for _, set := range s.sets {
-		if err := s.noteElements(set, step.gone[set.name], s.conn.SetDeleteElements); err != nil {
+	adding, removing := step.change.split(s.sets)
+	if !adding.empty() || len(step.opened) > 0 {
+		for _, class := range step.opened {
+			s.noteChain(class.chain(), chain{})
+			s.noteRules(class.chain(), chain{rules: class.rules()})
+		}
+		if err := s.noteChange(adding); err != nil {
+			return err
+		}
+		if err := s.commit("change"); err != nil {
 			return err
 		}
 	}
-	for _, set := range s.sets {
-		if err := s.noteElements(set, step.added[set.name], s.conn.SetAddElements); err != nil {
-			return err
-		}
+	if err := s.noteChange(removing); err != nil {
+		return err
 	}
 	for _, class := range step.closed {
 		s.conn.DelChain(&nftables.Chain{Name: class.chain(), Table: s.table})
 	}
 	return s.commit("change")
+}
+
+// mend makes a repair, which is not of the table as a whole.
+func (s *space) mend(r repair, chains map[string]chain) error {
+	for _, name := range r.rewritten {
+		s.conn.FlushChain(&nftables.Chain{Name: name, Table: s.table})
+	}
+	for _, name := range r.deleted {
+		s.conn.FlushChain(&nftables.Chain{Name: name, Table: s.table})
+	}
+	if err := s.noteSets(r.gone, s.conn.SetDeleteElements); err != nil {
+		return err
+	}
+	for _, name := range r.deleted {
+		s.conn.DelChain(&nftables.Chain{Name: name, Table: s.table})
+	}
+	for _, guest := range r.guests {
+		s.conn.DelSet(guest)
+	}
+	for _, name := range r.made {
+		s.noteChain(name, chains[name])
+	}
+	if err := s.noteSets(r.added, s.conn.SetAddElements); err != nil {
+		return err
+	}
+	for _, name := range r.made {
+		s.noteRules(name, chains[name])
+	}
+	for _, name := range r.rewritten {
+		s.noteRules(name, chains[name])
+	}
+	return s.commit("mend")
 }
 
 // remove leaves nothing of orc's.
@@ -147,20 +184,38 @@ func (s *space) noteRemoval() {
 	s.conn.DelTable(s.table)
 }
 
-// noteChains adds chains with their rules, which may go to each other.
-func (s *space) noteChains(chains map[string]chain) {
-	for name, chain := range chains {
-		added := &nftables.Chain{Name: name, Table: s.table}
-		if b := chain.base; b != nil {
-			added.Type, added.Hooknum, added.Priority, added.Policy = b.kind, b.hook, b.priority, &b.policy
-		}
-		s.conn.AddChain(added)
+// noteChain adds a chain.
+func (s *space) noteChain(name string, chain chain) {
+	added := &nftables.Chain{Name: name, Table: s.table}
+	if b := chain.base; b != nil {
+		added.Type, added.Hooknum, added.Priority, added.Policy = b.kind, b.hook, b.priority, &b.policy
 	}
-	for name, chain := range chains {
-		for _, rule := range chain.rules {
-			s.conn.AddRule(&nftables.Rule{Table: s.table, Chain: &nftables.Chain{Name: name}, Exprs: rule})
+	s.conn.AddChain(added)
+}
+
+// noteRules adds a chain's rules; the chains that they go to are there.
+func (s *space) noteRules(name string, chain chain) {
+	for _, rule := range chain.rules {
+		s.conn.AddRule(&nftables.Rule{Table: s.table, Chain: &nftables.Chain{Name: name}, Exprs: rule})
+	}
+}
+
+// noteChange deletes and adds elements.
+func (s *space) noteChange(c change) error {
+	if err := s.noteSets(c.gone, s.conn.SetDeleteElements); err != nil {
+		return err
+	}
+	return s.noteSets(c.added, s.conn.SetAddElements)
+}
+
+// noteSets notes elements of all sets.
+func (s *space) noteSets(sets map[string]elements, note func(*nftables.Set, []nftables.SetElement) error) error {
+	for _, set := range s.sets {
+		if err := s.noteElements(set, sets[set.name], note); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // noteElements notes that elements are added or deleted, in order.

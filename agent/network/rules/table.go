@@ -2,7 +2,6 @@ package rules
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 )
 
@@ -36,13 +35,13 @@ func (t *Table) Close() error {
 	return errors.Join(t.host.close(), t.router.close())
 }
 
-// Apply makes the tables what follows from a state. The first time they are only
-// written if they are not so already; after that what differs from the state before
-// is written, in one transaction per namespace, and whatever it is, packets see the
-// old or the new state. The state stays the caller's.
+// Apply makes the tables what follows from a state. The first time that is compared
+// with what they have, and only what differs is written; after that what differs from
+// the state before. A packet meets what was before or what is after. The state stays
+// the caller's.
 //
-// If somebody else has changed the tables so that the change does not fit, they are
-// written as a whole.
+// If somebody else has changed the tables so that a change does not fit, they are
+// restored.
 func (t *Table) Apply(s State) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -61,8 +60,9 @@ func (t *Table) Apply(s State) error {
 	return nil
 }
 
-// Restore reads back what the kernel has. A table that is not what the last state
-// makes it is written as a whole; what was found is returned, in words.
+// Restore reads back what the kernel has, and mends what is not as the last state
+// makes it: each table in one transaction, so that traffic goes on. What was found is
+// returned, in words.
 func (t *Table) Restore() (found []string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,27 +74,20 @@ func (t *Table) Restore() (found []string, err error) {
 
 func (t *Table) restore() (found []string, err error) {
 	t.unsure = true
-	for _, side := range []struct {
-		*space
-		content content
-		chains  map[string]chain
-	}{
-		{t.router, t.plan.router(), routerChains(t.plan.state.Links)},
-		{t.host, t.plan.host(), hostChains(t.plan.state.Links)},
-	} {
-		differences, err := side.check(side.content, side.chains)
-		if err != nil {
-			return found, err
-		}
-		if len(differences) == 0 {
-			continue
-		}
-		for _, difference := range differences {
-			found = append(found, fmt.Sprintf("%s: %s", side.name, difference))
-		}
-		if err := side.replace(side.content, side.chains); err != nil {
-			return found, err
-		}
+	links := t.plan.state.Links
+	router, err := t.router.restore(t.plan.router(), routerChains(links))
+	for _, reason := range router {
+		found = append(found, "router: "+reason)
+	}
+	if err != nil {
+		return found, err
+	}
+	host, err := t.host.restore(t.plan.host(), hostChains(links))
+	for _, reason := range host {
+		found = append(found, "host: "+reason)
+	}
+	if err != nil {
+		return found, err
 	}
 	t.unsure = false
 	return found, nil

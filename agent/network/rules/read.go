@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -15,124 +14,64 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// check reads the table back and tells in words where it is not as it is meant to
-// be; nothing if it is.
-func (s *space) check(c content, chains map[string]chain) ([]string, error) {
-	differences, err := s.differences(c, chains)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("read nftables of the %s: %w", s.name, err), s.connect())
-	}
-	return differences, nil
+// reading is what the kernel has of orc's table.
+type reading struct {
+	sets     map[string]*nftables.Set // nil: there is no table
+	elements map[string]elements      // of orc's own sets
+	chains   map[string]*nftables.Chain
+	rules    map[string][][]byte // expressions, by chain
 }
 
-func (s *space) differences(c content, chains map[string]chain) ([]string, error) {
+// read asks the kernel.
+func (s *space) read() (reading, error) {
+	found, err := s.readAll()
+	if err != nil {
+		return reading{}, errors.Join(fmt.Errorf("read nftables of the %s: %w", s.name, err), s.connect())
+	}
+	return found, nil
+}
+
+func (s *space) readAll() (reading, error) {
 	tables, err := s.conn.ListTablesOfFamily(s.table.Family)
 	if err != nil {
-		return nil, err
+		return reading{}, err
 	}
 	if !slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == s.table.Name }) {
-		return []string{"there is no table"}, nil
+		return reading{}, nil
+	}
+	found := reading{
+		sets: make(map[string]*nftables.Set), elements: make(map[string]elements), chains: make(map[string]*nftables.Chain),
 	}
 	sets, err := s.conn.GetSets(s.table)
 	if err != nil {
-		return nil, err
+		return reading{}, err
 	}
-	differences := s.compareSets(sets)
-	if len(differences) > 0 {
-		return differences, nil
+	for _, set := range sets {
+		found.sets[set.Name] = set
 	}
 	for _, set := range s.sets {
-		found, err := s.elements(set)
-		if err != nil {
-			return nil, err
+		if found.sets[set.name] == nil {
+			continue
 		}
-		if missing := len(without(c.sets[set.name], found)); missing > 0 {
-			differences = append(differences, fmt.Sprintf("set %s: %d elements are missing or changed", set.name, missing))
-		}
-		if foreign := len(without(found, c.sets[set.name])); foreign > 0 {
-			differences = append(differences, fmt.Sprintf("set %s: %d elements are not orc's", set.name, foreign))
+		if found.elements[set.name], err = s.readElements(set); err != nil {
+			return reading{}, err
 		}
 	}
-
-	meant := maps.Clone(chains)
-	for class := range c.classes {
-		meant[class.chain()] = chain{rules: class.rules()}
-	}
-	found, err := s.conn.ListChainsOfTableFamily(nftables.TableFamilyIPv4)
+	chains, err := s.conn.ListChainsOfTableFamily(s.table.Family)
 	if err != nil {
-		return nil, err
+		return reading{}, err
 	}
-	differences = append(differences, compareChains(meant, slices.DeleteFunc(found, func(c *nftables.Chain) bool { return c.Table.Name != tableName }))...)
-	rules, err := s.rules()
-	if err != nil {
-		return nil, err
-	}
-	for name, chain := range meant {
-		same, err := sameRules(chain.rules, rules[name])
-		if err != nil {
-			return nil, err
-		}
-		if !same {
-			differences = append(differences, fmt.Sprintf("chain %s: its rules have changed", name))
+	for _, chain := range chains {
+		if chain.Table.Name == s.table.Name {
+			found.chains[chain.Name] = chain
 		}
 	}
-	slices.Sort(differences)
-	return differences, nil
+	found.rules, err = s.readRules()
+	return found, err
 }
 
-// compareSets looks for each set, and for others.
-func (s *space) compareSets(found []*nftables.Set) []string {
-	var differences []string
-	meant := make(map[string]*nftables.Set)
-	for _, set := range s.sets {
-		meant[set.name] = set.define(s.table)
-	}
-	for _, f := range found {
-		m, known := meant[f.Name]
-		switch {
-		case !known:
-			differences = append(differences, fmt.Sprintf("set %s is not orc's", f.Name))
-		case f.IsMap != m.IsMap || f.Interval != m.Interval || f.Concatenation != m.Concatenation:
-			differences = append(differences, fmt.Sprintf("set %s is another one", f.Name))
-		}
-		delete(meant, f.Name)
-	}
-	for name := range meant {
-		differences = append(differences, fmt.Sprintf("set %s is missing", name))
-	}
-	return differences
-}
-
-// compareChains looks for each chain and its place, and for others.
-func compareChains(meant map[string]chain, found []*nftables.Chain) []string {
-	var differences []string
-	left := maps.Clone(meant)
-	for _, f := range found {
-		m, known := left[f.Name]
-		switch {
-		case !known:
-			differences = append(differences, fmt.Sprintf("chain %s is not orc's", f.Name))
-		case !sameBase(m.base, f):
-			differences = append(differences, fmt.Sprintf("chain %s is in another place", f.Name))
-		}
-		delete(left, f.Name)
-	}
-	for name := range left {
-		differences = append(differences, fmt.Sprintf("chain %s is missing", name))
-	}
-	return differences
-}
-
-func sameBase(meant *base, found *nftables.Chain) bool {
-	if meant == nil || found.Hooknum == nil {
-		return meant == nil && found.Hooknum == nil
-	}
-	return found.Type == meant.kind && *found.Hooknum == *meant.hook && *found.Priority == *meant.priority &&
-		found.Policy != nil && *found.Policy == meant.policy
-}
-
-// elements reads a set's.
-func (s *space) elements(set set) (elements, error) {
+// readElements reads a set's.
+func (s *space) readElements(set set) (elements, error) {
 	list, err := s.conn.GetSetElements(set.define(s.table))
 	if err != nil {
 		return nil, fmt.Errorf("elements of %s: %w", set.name, err)
@@ -162,9 +101,9 @@ func targetOf(verdict []byte) string {
 	return strings.TrimRight(string(chain), "\x00")
 }
 
-// rules reads the expressions of all rules, by chain. The library skips expressions
+// readRules reads the expressions of all rules, by chain. The library skips expressions
 // that it does not know: these are as the kernel has them.
-func (s *space) rules() (map[string][][]byte, error) {
+func (s *space) readRules() (map[string][][]byte, error) {
 	of, err := netlink.MarshalAttributes([]netlink.Attribute{{Type: unix.NFTA_RULE_TABLE, Data: []byte(tableName + "\x00")}})
 	if err != nil {
 		return nil, err

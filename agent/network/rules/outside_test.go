@@ -1,0 +1,175 @@
+package rules
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/orc-project/orc/agent/network/scheme"
+)
+
+// forbid is a host's own rule set: nothing is forwarded.
+func (n *node) forbid() {
+	conn := foreign(n.host.t, n.host.namespace)
+	table := conn.AddTable(&nftables.Table{Name: "filter", Family: nftables.TableFamilyIPv4})
+	policy := nftables.ChainPolicyDrop
+	conn.AddChain(&nftables.Chain{
+		Name: "FORWARD", Table: table, Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter, Policy: &policy,
+	})
+	require.NoError(n.host.t, conn.Flush())
+}
+
+// publish makes every node publish a port, TCP and UDP.
+func (l *lab) publish(number uint16, published Published) {
+	for _, n := range l.nodes {
+		for _, proto := range []uint8{unix.IPPROTO_TCP, unix.IPPROTO_UDP} {
+			n.state.Ports[Port{proto, number}] = published
+		}
+		n.apply()
+	}
+}
+
+// backends are boxes by their last address, which is that on the ingress network.
+func backends(port uint16, boxes ...*box) (found []netip.AddrPort) {
+	for _, b := range boxes {
+		found = append(found, netip.AddrPortFrom(b.addresses[len(b.addresses)-1], port))
+	}
+	return found
+}
+
+// seenAs is how a container is seen that asked its host: over UDP as that.
+func seenAs(b *box, host netip.Addr) map[string]string {
+	return map[string]string{"tcp": b.addresses[0].String(), "udp": host.String()}
+}
+
+func TestPublishedPortIsReachedThroughEveryNode(t *testing.T) {
+	l := newLab(t, 3)
+	one, two, three := l.nodes[0], l.nodes[1], l.nodes[2]
+	for _, n := range l.nodes {
+		n.forbid()
+	}
+	backend := two.run(1, false, 0, 255)
+	backend.serve(backend.name, ":80")
+	l.publish(8010, Published{Backends: backends(80, backend)})
+	neighbour, stranger := two.run(2, false, 0), one.run(3, false, 1)
+
+	for _, n := range l.nodes {
+		for _, which := range []int{0, 10} {
+			l.client.reaches(at4(n.address(which), 8010), backend.name, "10.9.0.100")
+		}
+		// The node itself, by any of its addresses, and another one.
+		n.host.reaches(at4(n.address(0), 8010), backend.name, n.address(0).String())
+		n.host.reaches(at4(n.address(10), 8010), backend.name, n.address(0).String())
+		n.host.reaches("127.0.0.1:8010", backend.name, scheme.HostIP.String())
+	}
+	one.host.reaches(at4(three.address(0), 8010), backend.name, one.address(0).String())
+
+	// Containers, of whichever network, by their own host and another; the one that
+	// answers, too.
+	neighbour.reachesAs(at4(two.address(0), 8010), backend.name, seenAs(neighbour, two.address(0)))
+	stranger.reachesAs(at4(one.address(0), 8010), backend.name, seenAs(stranger, one.address(0)))
+	backend.reaches(at4(two.address(0), 8010), backend.name, two.address(0).String())
+
+	// What is not published is the host's.
+	l.client.isRefused(at4(one.address(0), 8011), unix.ECONNREFUSED)
+	l.publish(8010, Published{})
+	l.client.isRefused(at4(one.address(0), 8010), unix.ECONNREFUSED)
+	two.host.isRefused("127.0.0.1:8010", unix.ECONNREFUSED)
+}
+
+func TestPortIsPublishedOnOneAddress(t *testing.T) {
+	l := newLab(t, 1)
+	n := l.nodes[0]
+	backend, other := n.run(1, false, 255), n.run(2, false, 0)
+	backend.serve(backend.name, ":80")
+	for _, address := range []netip.Addr{n.address(10), netip.MustParseAddr("127.0.0.1")} {
+		port := uint16(8000 + int(address.As4()[0]))
+		l.publish(port, Published{HostIP: address, Backends: backends(80, backend)})
+	}
+	l.client.reaches(at4(n.address(10), 8010), backend.name, "10.9.0.100")
+	l.client.isRefused(at4(n.address(0), 8010), unix.ECONNREFUSED)
+	n.host.reaches(at4(n.address(10), 8010), backend.name, n.address(0).String())
+	n.host.isRefused("127.0.0.1:8010", unix.ECONNREFUSED)
+	other.reachesAs(at4(n.address(10), 8010), backend.name, seenAs(other, n.address(10)))
+
+	n.host.reaches("127.0.0.1:8127", backend.name, scheme.HostIP.String())
+	l.client.isRefused(at4(n.address(0), 8127), unix.ECONNREFUSED)
+}
+
+func TestContainersReachTheOutside(t *testing.T) {
+	l := newLab(t, 1)
+	n := l.nodes[0]
+	n.forbid()
+	free, bound := n.run(1, true, 0), n.run(2, false, 0)
+	l.client.serve("internet", "8.8.8.8:9000")
+	l.client.serve("neighbour", "10.9.0.100:9000")
+	n.host.serve("host", ":9100")
+
+	free.reaches("8.8.8.8:9000", "internet", n.address(0).String())
+	free.reaches("10.9.0.100:9000", "neighbour", n.address(0).String())
+	bound.isRefused("8.8.8.8:9000", unix.EHOSTUNREACH)
+	// The host's own services, as from its own link.
+	free.reaches(at4(n.address(0), 9100), "host", "169.254.1.2")
+	bound.isRefused(at4(n.address(0), 9100), unix.EHOSTUNREACH)
+
+	// Another address for a part of the world, and no way out but that.
+	n.state.Egress = []Egress{{netip.MustParsePrefix("8.0.0.0/8"), n.address(10)}}
+	n.apply()
+	free.reaches("8.8.8.8:9000", "internet", n.address(10).String())
+	free.isRefused("10.9.0.100:9000", unix.EHOSTUNREACH)
+}
+
+func TestPingAndItsErrorsComeBack(t *testing.T) {
+	l := newLab(t, 1)
+	n := l.nodes[0]
+	n.forbid()
+	free := n.run(1, true, 0)
+	require.NoError(t, free.ping("8.8.8.8"))
+	require.NoError(t, free.ping("169.254.1.1"))
+	// Nobody listens: the outside's ICMP error finds the container.
+	_, _, err := free.ask("udp", "8.8.8.8:9")
+	require.ErrorIs(t, err, unix.ECONNREFUSED)
+}
+
+func TestNobodySendsFromAnAddressThatIsNotHis(t *testing.T) {
+	l := newLab(t, 1)
+	n := l.nodes[0]
+	liar, target, honest := n.run(1, true, 0), n.run(2, false, 0), n.run(3, false, 0)
+	packets := target.listen(":90")
+	say := func(p place, from, word string) {
+		inside(t, p.namespace, func() error {
+			dialer := net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 0))}
+			conn, err := dialer.Dial("udp4", at4(target.addresses[0], 90))
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			_, err = conn.Write([]byte(word))
+			return err
+		})
+	}
+	for _, forged := range []string{"10.0.1.77", honest.addresses[0].String(), "8.8.4.4"} {
+		liar.address("eth0", forged+"/32")
+		say(liar.place, forged, "forged as "+forged)
+	}
+	// Nor from outside.
+	l.client.address("lo", "10.0.1.88/32")
+	l.client.route("10.0.0.0/16", "eth0", n.address(0).String(), "")
+	n.host.route("10.0.0.0/16", scheme.HostLink, scheme.RouterIP.String(), "")
+	n.host.set("ip_forward", "1")
+	n.host.set("conf/all/rp_filter", "0")
+	say(l.client, "10.0.1.88", "forged from outside")
+
+	say(honest.place, honest.addresses[0].String(), "true")
+	word := make([]byte, 100)
+	require.NoError(t, packets.SetReadDeadline(time.Now().Add(patience)))
+	size, _, err := packets.ReadFrom(word)
+	require.NoError(t, err)
+	require.Equal(t, "true", string(word[:size]))
+}
