@@ -8,6 +8,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/planted"
 )
 
 // attachment is a task's place in the network. It is kept on disk, and outlives
@@ -60,6 +61,7 @@ func (a *allocator) attach(want attachment, t *tables) (*attachment, error) {
 		if err != nil {
 			return nil, err
 		}
+		address = planted.Address(network, address)
 		taken[address] = true
 		want.Addresses[network] = address
 	}

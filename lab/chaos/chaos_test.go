@@ -12,10 +12,10 @@ import (
 // The short run of the suite; `make chaos` is the long one.
 func TestAShortRunKeepsAllPromises(t *testing.T) {
 	config := short(t)
-	config.Rounds = 3
+	config.Rounds = 2
 	result, err := Run(t.Context(), config)
 	require.NoError(t, err)
-	require.Equal(t, 3, result.Rounds)
+	require.Equal(t, 2, result.Rounds)
 	require.Greater(t, result.Operations, 100)
 }
 

@@ -38,6 +38,8 @@ type Config struct {
 	Report string
 	// Keep leaves the lab of a failed run as it is.
 	Keep bool
+	// script, which may be nil, takes the place of what the seed would draw.
+	script *script
 	// Out is told what happens.
 	Out io.Writer
 }

@@ -38,6 +38,9 @@ func (r *run) newRound(number int) (*round, *rand.Rand) {
 		cluster: r.cluster, clock: n.history.Now, taken: make(map[string]bool),
 		say: func(what string) { r.screen.line(n.history.Now(), what) },
 	}
+	if r.config.script != nil {
+		n.schedule = r.config.script.faults
+	}
 	r.cluster.journal = n.whole
 	return n, random
 }
@@ -72,6 +75,7 @@ func (r *run) round(ctx context.Context, number int) error {
 	r.result.Rounds++
 	r.result.Faults += len(n.nemesis.deeds)
 	r.result.Operations += int(n.traffic.count.Load())
+	r.result.Addresses = max(r.result.Addresses, r.eyes.addresses())
 	r.result.Slowest = max(r.result.Slowest, took)
 	if err == nil {
 		r.screen.say("round %d: kept; settled in %.1fs; %d operations", number, took.Seconds(), n.traffic.count.Load())
@@ -125,11 +129,18 @@ func (n *round) storm(ctx context.Context, random *rand.Rand) (settled time.Dura
 	group.Go(func() error { n.traffic.run(busy, seed); return nil })
 	group.Go(func() error { return watch(busy, n.eyes, Invariants) })
 	scaling := rand.New(rand.NewPCG(seed[0], ^seed[1]))
-	group.Go(func() error { apps{n.cluster}.run(stormy, scaling); return nil })
+	if n.config.script == nil || !n.config.script.still {
+		group.Go(func() error { apps{n.cluster}.run(stormy, scaling); return nil })
+	}
 	group.Go(func() error {
 		defer rest()
 		if err := pause(ctx, leadIn); err != nil {
 			return err
+		}
+		if n.config.script != nil {
+			if err := n.config.script.begin(ctx, n.cluster); err != nil {
+				return err
+			}
 		}
 		if err := n.nemesis.run(ctx, n.schedule); err != nil {
 			return err

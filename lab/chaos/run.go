@@ -16,6 +16,8 @@ const upTime, downTime = 3 * time.Minute, 3 * time.Minute
 // Result is what a run has come to.
 type Result struct {
 	Rounds, Faults, Operations int
+	// Addresses is how many tasks had one at most, at a time.
+	Addresses int
 	// Slowest is the longest that the cluster took to be as it should be after the
 	// last fault of a round.
 	Slowest time.Duration

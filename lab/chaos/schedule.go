@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -20,6 +21,14 @@ type Event struct {
 
 func (e Event) String() string {
 	return fmt.Sprintf("%.1fs %s %s", e.At.Seconds(), e.Fault, e.Role)
+}
+
+// script is a round of the tests': the faults that bring out a planted bug.
+type script struct {
+	faults []Event
+	// begin is called when traffic has begun; still leaves it at that.
+	begin func(context.Context, *Cluster) error
+	still bool
 }
 
 // Shape says what a round may be like.

@@ -29,6 +29,7 @@ type eyes struct {
 	mu     sync.Mutex
 	tasks  map[string]api.TaskView // by container
 	latest *View
+	most   int // tasks with addresses at a time
 }
 
 func newEyes(cluster *Cluster, grace time.Duration) *eyes {
@@ -40,6 +41,23 @@ func (e *eyes) last() *View {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.latest
+}
+
+// addresses is how many tasks had an address at most, at a time.
+func (e *eyes) addresses() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.most
+}
+
+func addressed(tasks []api.TaskView) int {
+	count := 0
+	for _, task := range tasks {
+		if len(task.Status.Addresses) > 0 {
+			count++
+		}
+	}
+	return count
 }
 
 // look returns nil when no manager answers.
@@ -76,5 +94,6 @@ func (e *eyes) look(ctx context.Context) (*View, error) {
 		v.Well[node.Name()] = well && v.At.Sub(since) > e.grace
 	}
 	e.latest = v
+	e.most = max(e.most, addressed(v.Tasks))
 	return v, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/planted"
 	"github.com/orc-project/orc/store"
 )
 
@@ -43,7 +44,7 @@ func Commit(ctx context.Context, s store.Store, decide func(*Draft) error) (*Dra
 		if !draft.Changed() {
 			return draft, snapshot, nil
 		}
-		revision, err := s.Commit(ctx, draft.Tx())
+		revision, err := planted.Commit(ctx, s.Commit, draft.Tx())
 		if err == nil {
 			if snapshot, err = s.WaitFor(ctx, revision); err == nil {
 				return draft, snapshot, nil

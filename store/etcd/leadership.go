@@ -10,6 +10,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
+	"github.com/orc-project/orc/planted"
 	"github.com/orc-project/orc/store"
 )
 
@@ -108,7 +109,8 @@ func (s *Store) begin(revision int64) *leadership {
 
 // Commit implements store.Leadership.
 func (l *leadership) Commit(ctx context.Context, tx *store.Tx) (int64, error) {
-	return l.store.commit(ctx, tx, l)
+	ctx, by := planted.Fence(ctx, l)
+	return l.store.commit(ctx, tx, by)
 }
 
 // Done implements store.Leadership.

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/planted"
 	"github.com/orc-project/orc/store"
 )
 
@@ -131,7 +132,7 @@ func (r *reader) relist(ctx context.Context) error {
 func (r *reader) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	next := r.feed.Snapshot().Revision() + 1
+	next := planted.WatchFrom(ctx, r.feed.Snapshot().Revision()+1)
 	watch := r.Client.Watch(ctx, r.Prefix, clientv3.WithPrefix(), clientv3.WithRev(next))
 	for response := range watch {
 		if err := response.Err(); err != nil {
