@@ -17,6 +17,7 @@ func TestAShortRunKeepsAllPromises(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, result.Rounds)
 	require.Greater(t, result.Operations, 100)
+	require.Positive(t, result.Addresses, "there is something to hold the invariants against")
 }
 
 // short is the configuration for tests, which share their machine.
