@@ -65,7 +65,7 @@ func TestADeployMakesAllAndTheSameFileChangesNothing(t *testing.T) {
 		"network shop_default": "create", "volume shop_data": "create", "secret shop_key": "create", "config shop_conf": "create",
 		"service shop_web": "create", "service shop_db": "create",
 	}, actions(first))
-	require.Len(t, first.Warnings, 2)
+	require.Len(t, first.Warnings, 1)
 	require.Contains(t, first.Warnings[0], "shop_web")
 
 	snapshot := m.store.Snapshot()
