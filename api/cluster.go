@@ -25,6 +25,8 @@ type Cluster struct {
 	// with it, and managers after a restart when the cluster locks itself.
 	UnlockKey string   `json:"unlockKey"`
 	Settings  Settings `json:"settings"`
+	// Keys is how far a rotation of the keys is that seal the database.
+	Keys KeyRotation `json:"keys,omitzero"`
 	// LastNumber is the highest node number given so far.
 	LastNumber uint16 `json:"lastNumber"`
 }
@@ -51,6 +53,9 @@ type Settings struct {
 	// DataPort is the UDP port that nodes send each other containers' packets on
 	// (VXLAN); default DefaultDataPort. It is chosen with the cluster, for good.
 	DataPort uint16 `json:"dataPort,omitempty"`
+	// Autolock keeps what opens a manager's database off its disk: after a restart
+	// it does nothing until an operator gives it the unlock key.
+	Autolock bool `json:"autolock,omitempty"`
 	// SnapshotInterval is the time between two snapshots that each manager makes of
 	// the database by itself and keeps on its disk; 0 is none. SnapshotKeep is how
 	// many it keeps; default 5.
@@ -71,6 +76,31 @@ const (
 	FallbackAddressPool     = "172.16.0.0/12" // for hosts that reach all of the first by a route of their own
 	DefaultSubnetBits       = 20              // 4,096 networks of 4,094 addresses in the default pool
 	DefaultDataPort         = 4789
+)
+
+// KeyRotation is a rotation of the keys that seal the database. Each step waits
+// for every manager to have done what the one before asks; see Node.KeyStep.
+//
+//	none ──▶ spread (all get the new key) ──▶ use (all seal with it; then the
+//	leader seals anew what older keys did) ──▶ drop (all forget those) ──▶ none
+type KeyRotation struct {
+	// Step counts up with every change of Phase.
+	Step  int      `json:"step"`
+	Phase KeyPhase `json:"phase,omitempty"`
+	// ID of the new key; 0 until the leader has made it. The key itself is never in
+	// the database: the old one would open it.
+	ID uint32 `json:"id,omitempty"`
+}
+
+// KeyPhase is where a rotation of keys is.
+type KeyPhase string
+
+// The phases of a rotation of keys.
+const (
+	KeysSettled KeyPhase = ""
+	KeysSpread  KeyPhase = "spread"
+	KeysUse     KeyPhase = "use"
+	KeysDrop    KeyPhase = "drop"
 )
 
 // RevisionID is the ID of revision number of a service or an app.

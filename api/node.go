@@ -19,6 +19,9 @@ type Node struct {
 	Member uint64 `json:"member,omitempty"`
 	// API is where others reach a manager's API (host:port); empty for a worker.
 	API string `json:"api,omitempty"`
+	// KeyStep is the last step of a rotation of keys that a manager has done; see
+	// KeyRotation.
+	KeyStep int `json:"keyStep,omitempty"`
 	// Runs says whether the node runs containers (a manager with --no-agent does not).
 	Runs bool `json:"runs"`
 }

@@ -14,6 +14,10 @@ type ClusterView struct {
 	Identity string   `json:"identity"`
 	Roots    []byte   `json:"roots"` // PEM
 	Settings Settings `json:"settings"`
+	// Keys is how far a rotation of the database's keys is, and Waiting the names of
+	// the managers that it waits for.
+	Keys    KeyRotation `json:"keys,omitzero"`
+	Waiting []string    `json:"waiting,omitempty"`
 	// Managers are the addresses (host:port) of all managers.
 	Managers []string `json:"managers"`
 	// Leader is the ID of the node that leads; empty while none does.

@@ -16,6 +16,11 @@ type SnapshotView struct {
 	Orc      string `json:"orc"` // the version that made it
 }
 
+// UnlockRequest is POST /v1/unlock.
+type UnlockRequest struct {
+	Key string `json:"key"`
+}
+
 // UnlockKey answers GET /v1/unlock-key.
 type UnlockKey struct {
 	Key string `json:"key"`

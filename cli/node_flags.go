@@ -34,6 +34,7 @@ func nodeFlags(role api.Role) []cli.Flag {
 	if role == api.RoleManager {
 		flags = append(flags,
 			&cli.BoolFlag{Name: "bootstrap", Usage: "make a new cluster, with this host as its first manager"},
+			&cli.BoolFlag{Name: "autolock", Usage: "with --bootstrap: managers need the unlock key after every start"},
 			&cli.BoolFlag{Name: "force-new-cluster", Usage: "go on as the only manager when most managers are lost for good"},
 			&cli.StringFlag{Name: "listen", Value: node.DefaultListen, Usage: "`ADDRESS` of the API"},
 			&cli.BoolFlag{Name: "no-agent", Usage: "run no containers here"},
@@ -77,6 +78,7 @@ func (p *program) nodeConfig(c *cli.Context, role api.Role) (node.Config, error)
 	config.LogLevel = c.String("log-level")
 	config.Containerd = c.String("containerd")
 	config.Bootstrap = c.Bool("bootstrap")
+	config.Autolock = c.Bool("autolock")
 	config.ForceNewCluster = c.Bool("force-new-cluster")
 	config.Listen = c.String("listen")
 	config.NoAgent = c.Bool("no-agent")

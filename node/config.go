@@ -58,8 +58,10 @@ type Config struct {
 	// make it a member of one. A node that is a member already resumes: then all
 	// three mean nothing.
 	Bootstrap bool
-	Join      []string
-	Token     string
+	// Autolock makes a new cluster lock its managers at every start.
+	Autolock bool
+	Join     []string
+	Token    string
 	// ForceNewCluster makes a manager whose database has lost most of its members go
 	// on alone; the other managers are removed.
 	ForceNewCluster bool
@@ -179,6 +181,8 @@ func (c *Config) membership() error {
 		return api.Invalidf("only a manager can be the first node: `orc server --bootstrap`")
 	case c.Bootstrap && len(c.Join) > 0:
 		return api.Invalidf("--bootstrap makes a new cluster and --join enters one: choose")
+	case c.Autolock && !c.Bootstrap:
+		return api.Invalidf("--autolock goes with --bootstrap: for a cluster there is `orc cluster update --autolock`")
 	case c.ForceNewCluster && (c.Bootstrap || len(c.Join) > 0):
 		return api.Invalidf("--force-new-cluster is for a manager that has lost the others: it goes with neither --bootstrap nor --join")
 	case len(c.Join) > 0 && (len(c.AddressPools) > 0 || c.SubnetBits != 0 || c.DataPort != 0):

@@ -28,26 +28,25 @@ type database struct {
 // with. Only then does the directory become this node's. peers are for a member
 // that is new in an existing cluster.
 func (n *process) openDatabase(ctx context.Context, peers map[string]string) error {
-	ring, err := n.ring()
-	if err != nil {
-		return err
+	if n.keys == nil {
+		return api.Invalidf("%s is missing: without it the database cannot be read; restore a snapshot, or empty the data directory and join again", n.dir.file("ring"))
 	}
 	config, err := n.memberConfig()
 	if err != nil {
 		return err
 	}
 	if config.ForceNew = n.config.ForceNewCluster; config.ForceNew {
-		if err := n.mayForce(ctx, ring); err != nil {
+		if err := n.mayForce(ctx, n.keys); err != nil {
 			return err
 		}
 	}
 	config.Peers = peers
-	db := &database{ring: ring}
+	db := &database{ring: n.keys}
 	if db.member, err = member.Start(ctx, config); err != nil {
 		return err
 	}
 	n.database = db
-	db.store, err = etcd.Open(ctx, etcd.Config{Client: db.member.Client(), Seat: db.member, Sealer: ring, Logger: n.log.Named("store")})
+	db.store, err = etcd.Open(ctx, etcd.Config{Client: db.member.Client(), Seat: db.member, Sealer: n.keys, Logger: n.log.Named("store")})
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
@@ -69,7 +68,7 @@ func (n *process) memberConfig() (member.Config, error) {
 	return member.Config{
 		Dir: n.dir.file("db"), Name: n.identity.ID, Cluster: n.identity.Cluster, Listen: listen, Advertise: advertise,
 		TLS: member.TLS{
-			CertFile: n.dir.file("node.pem"), KeyFile: n.dir.file("node.pem"), RootsFile: n.dir.file("roots.crt"),
+			CertFile: n.dir.pair.path(), KeyFile: n.dir.pair.path(), RootsFile: n.dir.file("roots.crt"),
 			ServerName: ca.ServerName(ca.RoleManager),
 		},
 		Logger: n.log.Named("db"),
@@ -83,6 +82,7 @@ func (n *process) settle(ctx context.Context) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.config.ForceNewCluster = false // once is enough for this process
 	if n.identity.Alone == nil {
 		return nil
 	}

@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 
 	"github.com/orc-project/orc/api"
-	"github.com/orc-project/orc/server/ca"
 )
 
 // format is the version of the data directory's layout. A newer one is refused.
@@ -41,7 +39,8 @@ type newcomer struct {
 //
 //	node.json            who the node is
 //	node.pem             its certificate and key, together so that no crash can part
-//	                     them (0600); roots.crt: whom it trusts
+//	                     them (0600, the key sealed when the cluster locks itself);
+//	                     roots.crt: whom it trusts
 //	orc.sock             the API for root on this host
 //	ring, ring.key       what a manager's database is sealed with (0600)
 //	snapshots/           of the database
@@ -49,6 +48,7 @@ type newcomer struct {
 type directory struct {
 	path string
 	lock *os.File
+	pair pair
 }
 
 // openDirectory makes the directory if need be and locks it.
@@ -71,7 +71,7 @@ func openDirectory(path string) (*directory, error) {
 }
 
 // close gives the lock up.
-func (d *directory) close() error { return d.lock.Close() }
+func (d *directory) close() error { return errors.Join(d.pair.close(), d.lock.Close()) }
 
 func (d *directory) file(name string) string { return filepath.Join(d.path, name) }
 
@@ -104,31 +104,6 @@ func (d *directory) save(id *identity) error {
 		return err
 	}
 	return d.write("node.json", append(data, '\n'), 0o600)
-}
-
-// saveCredentials writes the node's certificate with its key, and its roots.
-func (d *directory) saveCredentials(certificate, key, roots []byte) error {
-	if err := d.write("roots.crt", roots, 0o644); err != nil {
-		return err
-	}
-	return d.write("node.pem", slices.Concat(certificate, key), 0o600)
-}
-
-// credentials reads what saveCredentials wrote.
-func (d *directory) credentials() (*ca.Credentials, error) {
-	pair, err := os.ReadFile(d.file("node.pem"))
-	if err != nil {
-		return nil, fmt.Errorf("read the node's credentials: %w", err)
-	}
-	roots, err := os.ReadFile(d.file("roots.crt"))
-	if err != nil {
-		return nil, fmt.Errorf("read the node's credentials: %w", err)
-	}
-	credentials, err := ca.NewCredentials(pair, pair, roots)
-	if err != nil {
-		return nil, api.Invalidf("the credentials in %s are damaged: %w", d.path, err)
-	}
-	return credentials, nil
 }
 
 // saveRoots replaces the roots alone, and says whether they were others.

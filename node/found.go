@@ -39,6 +39,7 @@ func (n *process) found() error {
 		return err
 	}
 	_, cluster.UnlockKey = seal.NewUnlockKey()
+	cluster.Settings.Autolock = n.config.Autolock
 	cluster.Settings.SnapshotInterval = api.Duration(api.DefaultSnapshotInterval)
 	ca.NewTokens(cluster, api.RoleManager, api.RoleWorker)
 	node := &api.Node{
@@ -55,6 +56,9 @@ func (n *process) found() error {
 		return err
 	}
 	if n.credentials, err = ca.NewCredentials(certificate, key, authority.Roots()); err != nil {
+		return err
+	}
+	if err := n.keep(cluster, seal.NewRing()); err != nil {
 		return err
 	}
 	if err := n.dir.saveCredentials(certificate, key, authority.Roots()); err != nil {
@@ -91,10 +95,17 @@ func (n *process) tell(cluster *api.Cluster) error {
 		return err
 	}
 	_, err = fmt.Fprintf(n.config.Out, "This host (%s) is the first manager of the cluster %s.\n\nTo add a worker, run there:\n\n    %s\n\n"+
-		"`orc token worker` prints this command again, `orc token manager` the one that adds a manager.\n"+
-		"Keep what `orc unlock-key` prints outside of the cluster: its snapshots open with that alone.\n",
-		n.config.Name, cluster.Name, worker)
+		"`orc token worker` prints this command again, `orc token manager` the one that adds a manager.\n%s\n",
+		n.config.Name, cluster.Name, worker, advice(cluster))
 	return err
+}
+
+// advice is about the unlock key.
+func advice(cluster *api.Cluster) string {
+	if cluster.Settings.Autolock {
+		return "\nAfter every start this manager waits for `orc unlock` with the key\n\n    " + cluster.UnlockKey + "\n\nKeep it outside of the cluster: snapshots open with it alone, too."
+	}
+	return "Keep what `orc unlock-key` prints outside of the cluster: its snapshots open with that alone."
 }
 
 // JoinCommand is the line to run on the host that joins.

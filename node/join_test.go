@@ -99,6 +99,7 @@ func TestJoin(t *testing.T) {
 
 	again := &process{config: n.config, dir: n.dir, log: zap.NewNop()}
 	require.NoError(t, again.identify())
+	require.NoError(t, again.open(t.Context()))
 	require.Equal(t, n.identity.ID, again.identity.ID)
 	require.Equal(t, ca.Peer{ID: n.identity.ID, Role: ca.RoleWorker, Cluster: "cluster1"}, again.credentials.Peer())
 
@@ -161,7 +162,7 @@ func TestRenewedCredentialsReplaceTheOld(t *testing.T) {
 	require.NoError(t, n.join(t.Context()))
 	require.NoError(t, n.trust(n.mustRead(t, "roots.crt")))
 	require.Error(t, n.trust(newManager(t, listen(t)).cluster.Roots), "roots that the certificate is not of")
-	read, err := n.dir.credentials()
+	read, err := n.dir.credentials(nil)
 	require.NoError(t, err)
 	require.Equal(t, n.credentials.Peer(), read.Peer())
 }

@@ -82,14 +82,16 @@ type running struct {
 	err  error
 }
 
-func start(t *testing.T, config Config) *running {
+func start(t *testing.T, config Config) *running { return startLogging(t, config, zap.NewNop()) }
+
+func startLogging(t *testing.T, config Config, log *zap.Logger) *running {
 	t.Helper()
 	r := &running{t: t, out: &output{}, done: make(chan struct{})}
 	config.Out = r.out
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		defer close(r.done)
-		r.err = Run(ctx, config, zap.NewNop())
+		r.err = Run(ctx, config, log)
 	}()
 	r.stop = func() error {
 		cancel()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"go.uber.org/zap"
@@ -79,10 +78,7 @@ func (n *process) ask(ctx context.Context, managers []string, path string, quest
 
 // trust puts the CA certificates in force that the cluster has now. n.mu is held.
 func (n *process) trust(roots []byte) error {
-	pair, err := os.ReadFile(n.dir.file("node.pem"))
-	if err != nil {
-		return err
-	}
+	pair := n.dir.pair.text
 	if _, err := ca.NewCredentials(pair, pair, roots); err != nil {
 		return err
 	}

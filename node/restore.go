@@ -77,10 +77,10 @@ func (n *process) restore(ctx context.Context, file string, wrap seal.Wrap) (*Re
 		return nil, err
 	}
 	restored.Header = header
-	if err := n.succeed(snapshot); err != nil {
+	if err := n.keep(store.Get[api.Cluster](snapshot, api.ClusterID), ring); err != nil {
 		return nil, err
 	}
-	if err := n.saveRing(ring); err != nil {
+	if err := n.succeed(snapshot); err != nil {
 		return nil, err
 	}
 	memberConfig, err := n.memberConfig()

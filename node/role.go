@@ -116,7 +116,10 @@ func (n *process) reconsider(ctx context.Context) error {
 // forgetDatabase removes what a manager has and a worker must not have, or what is
 // of no use any more.
 func (n *process) forgetDatabase() error {
-	for _, name := range []string{"db", "ring", "ring.key"} {
+	if err := n.forgetKeys(); err != nil {
+		return err
+	}
+	for _, name := range []string{"db"} {
 		if err := os.RemoveAll(n.dir.file(name)); err != nil {
 			return fmt.Errorf("remove the database that is no longer this node's: %w", err)
 		}

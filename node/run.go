@@ -14,6 +14,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server"
 	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/store/seal"
 )
 
 // Run is a node's process: it becomes a node if it is none yet, and serves until
@@ -31,9 +32,15 @@ func Run(ctx context.Context, config Config, log *zap.Logger) error {
 	if err != nil {
 		return err
 	}
-	n := &process{config: config, dir: dir, log: log, told: make(chan api.Role, 1)}
-	err = n.run(ctx)
-	return errors.Join(err, n.close(), dir.close())
+	for locked := true; locked; {
+		n := &process{config: config, dir: dir, log: log, told: make(chan api.Role, 1), locking: make(chan struct{}, 1)}
+		err = n.run(ctx)
+		locked = errors.Is(err, errLock)
+		if failed := n.close(); failed != nil || !locked {
+			return errors.Join(err, failed, dir.close())
+		}
+	}
+	return nil
 }
 
 // process is a node's process.
@@ -43,15 +50,19 @@ type process struct {
 	log         *zap.Logger
 	identity    *identity
 	credentials *ca.Credentials
+	keys        *seal.Ring // that seal the database; a manager's
+	wrap        seal.Wrap  // that they are wrapped by on the disk
 	// tcp and unix are open until a part of the node takes them over.
 	tcp, unix net.Listener
-	database  *database // a manager's
-	new       *founding // of a cluster that is being made
+	lingering sync.WaitGroup // servers of a time before
+	database  *database      // a manager's
+	new       *founding      // of a cluster that is being made
 	// told is what the cluster calls this node, when that is news.
-	told chan api.Role
+	told    chan api.Role
+	locking chan struct{} // asks the process to lock itself
 
-	// mu guards what identity says of the role and of managers, and the
-	// credentials' files.
+	// mu guards what identity says of the role and of managers, the credentials'
+	// files, keys and wrap.
 	mu sync.Mutex
 }
 
@@ -64,7 +75,13 @@ func (n *process) run(ctx context.Context) error {
 	if err := n.checkRuntime(); err != nil {
 		return err
 	}
-	if err := n.listen(); err != nil {
+	if err := n.listenUnix(); err != nil {
+		return err
+	}
+	if err := n.open(ctx); err != nil {
+		return unlessDone(ctx, err)
+	}
+	if err := n.listenTCP(); err != nil {
 		return err
 	}
 	if n.identity == nil {
@@ -93,19 +110,31 @@ func (n *process) identify() error {
 		}
 		return err
 	}
-	if n.credentials, err = n.dir.credentials(); err != nil {
-		return err
-	}
-	if peer := n.credentials.Peer(); peer.ID != id.ID || peer.Cluster != id.Cluster {
-		return api.Invalidf("%s is damaged: its certificate is another node's", n.dir.path)
-	}
 	if err := n.ofThisCluster(); err != nil {
 		return err
 	}
+	n.identity = id
+	return nil
+}
+
+// open reads what a node has of keys and certificates.
+func (n *process) open(ctx context.Context) error {
+	if n.identity == nil {
+		return nil
+	}
+	if err := n.openKeys(ctx); err != nil {
+		return err
+	}
+	var err error
+	if n.credentials, err = n.dir.credentials(n.keys); err != nil {
+		return err
+	}
+	if peer := n.credentials.Peer(); peer.ID != n.identity.ID || peer.Cluster != n.identity.Cluster {
+		return api.Invalidf("%s is damaged: its certificate is another node's", n.dir.path)
+	}
 	// Which command started it says nothing of a node whose role was changed since;
 	// the certificate does.
-	id.Role = api.Role(n.credentials.Peer().Role)
-	n.identity = id
+	n.identity.Role = api.Role(n.credentials.Peer().Role)
 	return n.credentials.Check(now())
 }
 
@@ -129,13 +158,15 @@ func (n *process) ofThisCluster() error {
 	return nil
 }
 
-// listen opens everything before anything is written.
-func (n *process) listen() (err error) {
+// listenTCP and listenUnix open what the node is asked at, before it becomes one.
+func (n *process) listenTCP() (err error) {
 	if n.manages() {
-		if n.tcp, err = server.Listen(n.config.Listen); err != nil {
-			return err
-		}
+		n.tcp, err = server.Listen(n.config.Listen)
 	}
+	return err
+}
+
+func (n *process) listenUnix() (err error) {
 	n.unix, err = server.ListenUnix(n.dir.file("orc.sock"))
 	return err
 }
@@ -161,6 +192,7 @@ func (n *process) serve(ctx context.Context) error {
 		group.Go(func() error { return n.serveAgent(lasting) })
 	}
 	group.Go(func() error { return n.renewLoop(ctx) })
+	group.Go(func() error { return n.watchLock(ctx) })
 	ready(n.log)
 	n.log.Info("orc is running", zap.String("node", n.identity.ID), zap.String("role", string(n.role())),
 		zap.String("name", n.config.Name), zap.String("address", n.config.Advertise))
@@ -171,6 +203,7 @@ func (n *process) serve(ctx context.Context) error {
 
 // close ends what run opened.
 func (n *process) close() error {
+	defer n.lingering.Wait()
 	var errs []error
 	for _, each := range []net.Listener{n.tcp, n.unix} {
 		if each != nil {

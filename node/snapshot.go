@@ -66,12 +66,6 @@ func (s *snapshots) view(entry backup.Entry) api.SnapshotView {
 	}
 }
 
-// KeyID implements rest.Snapshots.
-func (s *snapshots) KeyID(key string) (string, error) {
-	wrap, err := seal.UnlockKey(key)
-	return wrap.ID(), err
-}
-
 // Keep implements rest.Snapshots.
 func (s *snapshots) Keep(ctx context.Context) (api.SnapshotView, error) {
 	s.one.Lock()

@@ -44,8 +44,3 @@ func (c *Client) SaveSnapshot(ctx context.Context, out io.Writer) ([]byte, error
 	}
 	return sum.Sum(nil), nil
 }
-
-// UnlockKey is the key that opens snapshots.
-func (c *Client) UnlockKey(ctx context.Context) (api.UnlockKey, error) {
-	return get[api.UnlockKey](ctx, c, path("unlock-key"), nil)
-}

@@ -53,8 +53,22 @@ func (a *API) replyCluster(w http.ResponseWriter, r *http.Request, s *store.Snap
 	}
 	return reply(w, api.ClusterView{
 		Meta: cluster.Meta, Name: cluster.Name, Identity: cluster.Identity, Roots: cluster.Roots, Settings: cluster.Settings,
-		Managers: managers, Leader: a.leader(r.Context()),
+		Keys: cluster.Keys, Waiting: waiting(s, cluster), Managers: managers, Leader: a.leader(r.Context()),
 	})
+}
+
+// waiting are the names of the managers that a rotation of keys waits for.
+func waiting(s *store.Snapshot, cluster *api.Cluster) []string {
+	if cluster.Keys.Phase == api.KeysSettled {
+		return nil
+	}
+	var names []string
+	for node := range store.All[api.Node](s) {
+		if node.Role == api.RoleManager && node.KeyStep < cluster.Keys.Step {
+			names = append(names, node.Name)
+		}
+	}
+	return names
 }
 
 // leaderTimeout is how long an answer waits to tell who leads.

@@ -45,6 +45,7 @@ type Config struct {
 	// Resolver asks registries; nil means that only loaded images can be used.
 	Resolver  deploy.Resolver
 	Snapshots Snapshots
+	Keys      Keys
 	// Node is this manager's own node ID.
 	Node string
 	Log  *zap.Logger
@@ -57,6 +58,7 @@ type API struct {
 	managers   Managers
 	resolver   deploy.Resolver
 	keeper     Snapshots
+	keys       Keys
 	node       string
 	log        *zap.Logger
 	mux        *http.ServeMux
@@ -67,7 +69,7 @@ type API struct {
 func New(config Config) *API {
 	a := &API{
 		store: config.Store, dispatcher: config.Dispatcher, managers: config.Managers, resolver: config.Resolver,
-		keeper: config.Snapshots, node: config.Node,
+		keeper: config.Snapshots, keys: config.Keys, node: config.Node,
 		log: config.Log.Named("rest"), mux: http.NewServeMux(), events: newHistory(eventLimit),
 	}
 	for _, route := range routes {

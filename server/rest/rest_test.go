@@ -64,7 +64,7 @@ func newManager(t *testing.T) *manager {
 		&api.NodeStatus{Meta: api.Meta{ID: "n2id"}, State: api.NodeReady, Session: "s2"},
 	)
 	m.api = New(Config{
-		Store: m.store, Dispatcher: m.nodes, Managers: m.others, Resolver: m.images, Snapshots: m.shelf, Node: "n1id", Log: zap.NewNop(),
+		Store: m.store, Dispatcher: m.nodes, Managers: m.others, Resolver: m.images, Snapshots: m.shelf, Keys: locksmith{}, Node: "n1id", Log: zap.NewNop(),
 	})
 	var running sync.WaitGroup
 	running.Go(func() { _ = m.api.Run(ctx) }) // ends with ctx

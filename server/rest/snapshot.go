@@ -16,7 +16,6 @@ var snapshotRoutes = []Route{
 	{Method: "GET", Path: "/v1/snapshots", Access: Users, Does: "the snapshots of the database that this manager keeps", handler: (*API).snapshots},
 	{Method: "POST", Path: "/v1/snapshots", Access: Users, Does: "make a snapshot and keep it on this manager", handler: (*API).keepSnapshot},
 	{Method: "GET", Path: "/v1/snapshot", Access: Users, Does: "a new snapshot as a file (application/octet-stream), with its SHA-256 as Repr-Digest", handler: (*API).sendSnapshot},
-	{Method: "GET", Path: "/v1/unlock-key", Access: Users, Does: "the key that opens snapshots", handler: (*API).unlockKey},
 }
 
 // Snapshots makes snapshots of the database, one at a time.
@@ -28,8 +27,6 @@ type Snapshots interface {
 	Keep(ctx context.Context) (api.SnapshotView, error)
 	// Make makes one that is gone when it is closed.
 	Make(ctx context.Context) (SnapshotFile, error)
-	// KeyID names an unlock key.
-	KeyID(key string) (string, error)
 }
 
 // SnapshotFile is a snapshot to be sent.
@@ -72,16 +69,4 @@ func (a *API) sendSnapshot(w http.ResponseWriter, r *http.Request) error {
 	header.Set("Repr-Digest", fmt.Sprintf("sha-256=:%s:", base64.StdEncoding.EncodeToString(file.Sum()))) // RFC 9530
 	_, _ = io.Copy(w, file)                                                                               // a client that is gone, or sees too few bytes, knows
 	return nil
-}
-
-func (a *API) unlockKey(w http.ResponseWriter, _ *http.Request) error {
-	cluster, err := clusterOf(a.store.Snapshot())
-	if err != nil {
-		return err
-	}
-	id, err := a.keeper.KeyID(cluster.UnlockKey)
-	if err != nil {
-		return err
-	}
-	return reply(w, api.UnlockKey{Key: cluster.UnlockKey, ID: id})
 }

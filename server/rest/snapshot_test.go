@@ -36,8 +36,6 @@ func (s *shelf) Make(context.Context) (SnapshotFile, error) {
 	return file, nil
 }
 
-func (s *shelf) KeyID(key string) (string, error) { return "id of " + key, nil }
-
 type words struct {
 	*bytes.Reader
 	sum [sha256.Size]byte
@@ -69,10 +67,6 @@ func TestSnapshotsAreListedKeptAndSent(t *testing.T) {
 	m.shelf.lie = true
 	_, err = m.client.SaveSnapshot(m.ctx, io.Discard)
 	require.ErrorContains(t, err, "came damaged")
-
-	key, err := m.client.UnlockKey(m.ctx)
-	require.NoError(t, err)
-	require.Equal(t, api.UnlockKey{Key: "the unlock key", ID: "id of the unlock key"}, key)
 }
 
 func TestSettingsOfSnapshots(t *testing.T) {

@@ -37,7 +37,7 @@ func (r *reader) run(ctx context.Context) {
 	for delay := retryDelay; ; {
 		before := r.feed.Snapshot()
 		err := r.follow(ctx)
-		if errors.Is(err, rpctypes.ErrCompacted) {
+		if strange := (unreadable{}); errors.Is(err, rpctypes.ErrCompacted) || errors.As(err, &strange) {
 			err = r.relist(ctx)
 		}
 		if ctx.Err() != nil {
@@ -61,6 +61,12 @@ func (r *reader) run(ctx context.Context) {
 		}
 	}
 }
+
+// unreadable is the error of a change that cannot be understood. It may be of the
+// past, sealed by a key that is dropped since: what there is now tells.
+type unreadable struct{ error }
+
+func (u unreadable) Unwrap() error { return u.error }
 
 // list reads everything there is, all at the revision of the first page.
 func (r *reader) list(ctx context.Context) (*store.Snapshot, error) {
@@ -142,7 +148,7 @@ func (r *reader) follow(ctx context.Context) error {
 			continue
 		}
 		if err := r.apply(response.Events); err != nil {
-			return err
+			return unreadable{err}
 		}
 	}
 	return errors.New("the watch ended")

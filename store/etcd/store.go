@@ -46,6 +46,8 @@ const DefaultPrefix = "/orc/"
 type Sealer interface {
 	Seal(where string, value []byte) []byte
 	Open(where string, sealed []byte) ([]byte, error)
+	// Stale says whether another key sealed the value than would now.
+	Stale(sealed []byte) bool
 	// Tag stands for a name without telling it.
 	Tag(kind, name string) string
 }

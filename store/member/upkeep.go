@@ -67,18 +67,23 @@ func (k *keeper) step(ctx context.Context) error {
 	return k.relieve(ctx)
 }
 
-// forget gives up the history before the present revision. Whoever watches from
-// an older one lists again. The leader does it for all.
+// forget gives up the history, if there is new one. The leader does it for all.
 func (k *keeper) forget(ctx context.Context) error {
 	revision := k.etcd.Server.KV().Rev()
 	if leads, _ := k.Leading(); !leads || revision == k.compacted {
 		return nil
 	}
-	_, err := k.client.Compact(ctx, revision, clientv3.WithCompactPhysical())
+	k.compacted = revision
+	return k.Forget(ctx)
+}
+
+// Forget gives up the history before the present revision, on all members. Whoever
+// watches from an older one lists again.
+func (m *Member) Forget(ctx context.Context) error {
+	_, err := m.client.Compact(ctx, m.etcd.Server.KV().Rev(), clientv3.WithCompactPhysical())
 	if err != nil && !errors.Is(err, rpctypes.ErrCompacted) {
 		return fmt.Errorf("forget the database's history: %w", err)
 	}
-	k.compacted = revision
 	return nil
 }
 

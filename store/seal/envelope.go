@@ -63,6 +63,11 @@ func (r *Ring) Open(where string, sealed []byte) ([]byte, error) {
 	return value, nil
 }
 
+// Stale says whether another key than the present one sealed a value.
+func (r *Ring) Stale(sealed []byte) bool {
+	return len(sealed) < Overhead || binary.BigEndian.Uint32(sealed[1:]) != r.Active()
+}
+
 func associated(header []byte, where string) []byte {
 	return append(append(make([]byte, 0, len(header)+len(where)), header...), where...)
 }

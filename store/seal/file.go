@@ -14,6 +14,7 @@ import (
 type fileForm struct {
 	Format    int    `json:"format"`
 	WrappedBy string `json:"wrappedBy"`
+	Key       string `json:"key"`  // Wrap.ID
 	Ring      []byte `json:"ring"` // nonce and ciphertext
 }
 
@@ -27,7 +28,7 @@ func Save(path string, ring *Ring, wrap Wrap) error {
 	if err != nil {
 		return fmt.Errorf("save key ring: %w", err)
 	}
-	form := fileForm{Format: format, WrappedBy: wrap.by, Ring: sealed}
+	form := fileForm{Format: format, WrappedBy: wrap.by, Key: wrap.ID(), Ring: sealed}
 	text, err := json.Marshal(form)
 	if err != nil {
 		return fmt.Errorf("save key ring: %w", err)
@@ -53,12 +54,18 @@ func Load(path string, wrap Wrap) (*Ring, error) {
 	}
 	plain, err := wrap.Open(wrap.by, form.Ring)
 	if err != nil && wrap.by == byOperator {
-		return nil, api.Invalidf("this is not the unlock key of the manager")
+		return nil, api.Invalidf("this is not the unlock key of the manager: it is key %s, and the manager is locked with %s", wrap.ID(), form.Key)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load key ring: %s is damaged, or the node's key is another's", path)
 	}
 	return Unmarshal(plain)
+}
+
+// Wraps says whether the ring in the file is wrapped by this key.
+func Wraps(path string, wrap Wrap) (bool, error) {
+	form, err := readForm(path)
+	return form.WrappedBy == wrap.by && form.Key == wrap.ID(), err
 }
 
 // Locked says whether the ring in the file needs an unlock key.

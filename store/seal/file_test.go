@@ -29,7 +29,7 @@ func TestTheRingSurvivesInItsFile(t *testing.T) {
 	}
 	text, err := os.ReadFile(ringPath)
 	require.NoError(t, err)
-	require.False(t, bytes.Contains(text, ring.keys[1].raw))
+	require.False(t, bytes.Contains(text, ring.keys[ring.Active()].raw))
 
 	again, err := NodeKey(keyPath)
 	require.NoError(t, err)

@@ -16,6 +16,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,7 +35,8 @@ const KeySize = 32
 //
 //	Add ──▶ known, opens ──(Use)──▶ seals as well ──(Use of another)──▶ opens ──(Drop)──▶ gone
 //
-// To rotate, every manager gets the new key first, and only then it is used.
+// To rotate, every manager gets the new key first, and only then it is used; when
+// all use it, what others sealed is sealed anew; only then they are dropped.
 type Ring struct {
 	mu     sync.RWMutex
 	keys   map[uint32]dataKey
@@ -54,13 +56,14 @@ func NewRing() *Ring {
 	return r
 }
 
-// Add makes a new key and returns its ID. Seal does not use it before Use.
+// Add makes a new key and returns its ID. Seal does not use it before Use. IDs are
+// random, for two managers may add a key without knowing of each other.
 func (r *Ring) Add() uint32 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	id := uint32(1)
-	for known := range r.keys {
-		id = max(id, known+1)
+	id := uint32(0) // which is none's
+	for id == 0 || r.keys[id].raw != nil {
+		id = binary.BigEndian.Uint32(random(4))
 	}
 	key, err := newDataKey(random(KeySize))
 	if err != nil {
@@ -91,6 +94,27 @@ func (r *Ring) Drop(id uint32) error {
 	}
 	delete(r.keys, id)
 	return nil
+}
+
+// Learn takes over the keys of another manager's ring that this one lacks.
+func (r *Ring) Learn(other *Ring) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	other.mu.RLock()
+	defer other.mu.RUnlock()
+	for id, key := range other.keys {
+		if _, found := r.keys[id]; !found {
+			r.keys[id] = key
+		}
+	}
+}
+
+// Has says whether the ring has the key.
+func (r *Ring) Has(id uint32) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	_, found := r.keys[id]
+	return found
 }
 
 // Active is the ID of the key that seals.

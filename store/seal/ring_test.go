@@ -34,17 +34,20 @@ func TestOpenRefuses(t *testing.T) {
 		require.ErrorIs(t, err, ErrDamaged)
 	}
 	_, err = NewRing().Open("/orc/a", sealed)
-	require.ErrorIs(t, err, ErrDamaged, "another ring")
+	require.ErrorIs(t, err, ErrUnknownKey, "another ring")
 }
 
 func TestRotation(t *testing.T) {
 	r := NewRing()
+	first := r.Active()
 	tag := r.Tag("service", "web")
 	old := r.Seal("a", []byte("old"))
 	second := r.Add()
 	require.NotEqual(t, second, r.Active())
 	require.NoError(t, r.Use(second))
 	sealed := r.Seal("a", []byte("new"))
+	require.True(t, r.Stale(old))
+	require.False(t, r.Stale(sealed))
 
 	behind := NewRing()
 	_, err := behind.Open("a", sealed)
@@ -55,12 +58,18 @@ func TestRotation(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Error(t, r.Drop(second), "in use")
-	require.NoError(t, r.Drop(1))
+	require.NoError(t, r.Drop(first))
 	_, err = r.Open("a", old)
 	require.ErrorIs(t, err, ErrUnknownKey)
-	require.Equal(t, []uint32{2}, r.IDs())
+	require.Equal(t, []uint32{second}, r.IDs())
 	require.Equal(t, tag, r.Tag("service", "web"))
-	require.Error(t, r.Use(9))
+	require.Error(t, r.Use(first))
+
+	require.False(t, behind.Has(second))
+	behind.Learn(r)
+	require.True(t, behind.Has(second))
+	_, err = behind.Open("a", sealed)
+	require.NoError(t, err)
 }
 
 func TestTagsTellKindsAndNamesApart(t *testing.T) {

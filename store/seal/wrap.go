@@ -1,7 +1,6 @@
 package seal
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/hex"
@@ -15,10 +14,11 @@ import (
 	"github.com/orc-project/orc/api"
 )
 
-// Wrap is a key that other keys are encrypted with before they go to a disk.
+// Wrap is a key that other keys are encrypted with before they go to a disk. The
+// zero Wrap is none.
 type Wrap struct {
 	by  string
-	key []byte
+	key [KeySize]byte
 }
 
 // Who keeps the key that wraps others.
@@ -46,14 +46,13 @@ func NodeKey(path string) (Wrap, error) {
 	if err != nil || len(key) != KeySize {
 		return Wrap{}, fmt.Errorf("node key: %s is damaged", path)
 	}
-	return Wrap{by: byNode, key: key}, nil
+	return Wrap{by: byNode, key: [KeySize]byte(key)}, nil
 }
 
 // NewUnlockKey makes a key for an operator to keep, and the text of it.
 func NewUnlockKey() (Wrap, string) {
-	key := make([]byte, KeySize)
-	rand.Read(key)
-	return Wrap{by: byOperator, key: key}, unlockPrefix + unlockEncoding.EncodeToString(key)
+	key := random(KeySize)
+	return Wrap{by: byOperator, key: [KeySize]byte(key)}, unlockPrefix + unlockEncoding.EncodeToString(key)
 }
 
 // UnlockKey reads the text that NewUnlockKey returned.
@@ -63,18 +62,18 @@ func UnlockKey(text string) (Wrap, error) {
 	if !found || err != nil || len(key) != KeySize {
 		return Wrap{}, api.Invalidf("this is not an unlock key: it begins with %s", unlockPrefix)
 	}
-	return Wrap{by: byOperator, key: key}, nil
+	return Wrap{by: byOperator, key: [KeySize]byte(key)}, nil
 }
 
 // ID tells keys apart without telling anything of them.
 func (w Wrap) ID() string {
-	sum := sha256.Sum256(append([]byte("orc key ID\x00"), w.key...))
+	sum := sha256.Sum256(append([]byte("orc key ID\x00"), w.key[:]...))
 	return hex.EncodeToString(sum[:6])
 }
 
 // Seal encrypts a secret for the purpose, which is authenticated with it.
 func (w Wrap) Seal(purpose string, plain []byte) ([]byte, error) {
-	aead, err := chacha20poly1305.NewX(w.key)
+	aead, err := chacha20poly1305.NewX(w.key[:])
 	if err != nil {
 		return nil, fmt.Errorf("wrap a key: %w", err)
 	}
@@ -85,7 +84,7 @@ func (w Wrap) Seal(purpose string, plain []byte) ([]byte, error) {
 // Open decrypts what Seal returned for the same purpose. What was changed, and
 // what another key sealed, are both ErrDamaged: they cannot be told apart.
 func (w Wrap) Open(purpose string, sealed []byte) ([]byte, error) {
-	aead, err := chacha20poly1305.NewX(w.key)
+	aead, err := chacha20poly1305.NewX(w.key[:])
 	if err != nil {
 		return nil, fmt.Errorf("unwrap a key: %w", err)
 	}
