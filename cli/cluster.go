@@ -131,6 +131,9 @@ func (p *program) clusterRotateKeys() *cli.Command {
 				case <-time.After(keyPoll):
 				}
 			}
+			if err == nil && !c.Bool("detach") {
+				fmt.Fprintln(p.Err, "the keys are rotated")
+			}
 			return err
 		}),
 	}

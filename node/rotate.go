@@ -148,7 +148,7 @@ func (n *process) advanceKeys(ctx context.Context, cluster *api.Cluster) error {
 		}
 	}
 	phase := next[cluster.Keys.Phase]
-	n.log.Info("rotating the database's keys", zap.String("phase", string(phase)))
+	n.log.Info("rotating the database's keys", zap.String("done", string(cluster.Keys.Phase)))
 	return n.changeKeys(ctx, cluster.Keys.Step, func(keys *api.KeyRotation) {
 		keys.Step++
 		keys.Phase = phase
