@@ -72,14 +72,14 @@ func (n *process) run(ctx context.Context) error {
 	if err := n.identify(); err != nil {
 		return err
 	}
-	if err := n.checkRuntime(); err != nil {
-		return err
-	}
 	if err := n.listenUnix(); err != nil {
 		return err
 	}
 	if err := n.open(ctx); err != nil {
 		return unlessDone(ctx, err)
+	}
+	if err := n.checkRuntime(); err != nil {
+		return err
 	}
 	if err := n.listenTCP(); err != nil {
 		return err
