@@ -152,9 +152,13 @@ func TestSubnetsKeepClearOfWhatNodesReachThemselves(t *testing.T) {
 			Address: netip.MustParseAddr("10.0.16.5"),
 			Subnets: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/22"), netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("fd00::/8")},
 		}})
-	require.Equal(t, "10.0.32.0/20", w.mustNetwork("a", "").Subnet.String())
+	require.Equal(t, "10.1.0.0/20", w.mustNetwork("a", "").Subnet.String(), "nor close to it")
 	_, err := w.network("b", "10.0.2.0/24")
 	require.ErrorContains(t, err, "overlaps what node one reaches without orc (10.0.0.0/22)")
+	w.mustNetwork("c", "10.0.4.0/24")
+
+	w.put(&api.Cluster{Meta: api.Meta{ID: api.ClusterID}, Settings: api.Settings{AddressPools: []string{"10.0.0.0/16"}}})
+	require.Equal(t, "10.0.32.0/20", w.mustNetwork("d", "").Subnet.String(), "unless there is no other room")
 }
 
 func TestAPoolThatIsUsedUpIsSaid(t *testing.T) {

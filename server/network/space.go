@@ -78,6 +78,16 @@ func (s *space) carve(length int) (netip.Prefix, bool) {
 	return found, true
 }
 
+// first is the lowest prefix of the given length.
+func (s *space) first(length int) (netip.Prefix, bool) {
+	for _, hole := range s.free {
+		if hole.Bits() <= length {
+			return netip.PrefixFrom(hole.Addr(), length), true
+		}
+	}
+	return netip.Prefix{}, false
+}
+
 // carveUpTo is carve, but takes less when there is no hole so large: the largest
 // there is. At least one of its addresses is usable.
 func (s *space) carveUpTo(length int) (netip.Prefix, bool) {

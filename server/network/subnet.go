@@ -14,6 +14,10 @@ import (
 // enough: an address for every task that publishes a port or names no network.
 const ingressBits = 16
 
+// neighbourBits is how much around what nodes reach by themselves is left alone while
+// there is other room: what is near a host's network is likely to be its site's.
+const neighbourBits = 16
+
 // AddNetwork gives a network its subnet: the one that its spec names, or one from
 // the cluster's pools.
 func (l *Ledger) AddNetwork(network *api.Network) error {
@@ -42,14 +46,18 @@ func (l *Ledger) subnet(network *api.Network) (netip.Prefix, error) {
 		}
 		return wanted, nil
 	}
-	taken := make([]netip.Prefix, len(uses))
-	for i, use := range uses {
-		taken[i] = use.prefix
-	}
 	pools := l.settings.Pools()
-	for _, pool := range pools {
-		if found, ok := newSpace(pool, taken).carve(l.length(network, pool)); ok {
-			return found, nil
+	for _, neighbourhood := range []bool{true, false} {
+		taken := make([]netip.Prefix, len(uses))
+		for i, use := range uses {
+			if taken[i] = use.prefix; use.host && neighbourhood {
+				taken[i] = netip.PrefixFrom(use.prefix.Addr(), min(use.prefix.Bits(), neighbourBits)).Masked()
+			}
+		}
+		for _, pool := range pools {
+			if found, ok := newSpace(pool, taken).first(l.length(network, pool)); ok {
+				return found, nil
+			}
 		}
 	}
 	return netip.Prefix{}, l.exhausted(network, pools, uses)
