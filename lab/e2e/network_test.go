@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/api"
 )
 
 func TestServicesFindEachOtherByName(t *testing.T) {
@@ -94,16 +96,26 @@ func TestAPublishedPortAnswersOnEveryNodeWithTheClientsAddress(t *testing.T) {
 	require.Contains(t, refused(t, "service", "create", "--name", "other", "--publish", "8010:80", "whoami:1.0"), "web")
 }
 
-func TestAPortMayBeBoundOrOfOneNode(t *testing.T) {
+func TestAPortMayBeChosenBoundOrOfOneNode(t *testing.T) {
 	lab := cluster(t)
+	orc(t, "service", "create", "--name", "any", "--publish", "80", "whoami:1.0")
 	orc(t, "service", "create", "--name", "local", "--publish", "127.0.0.1:8011:80", "whoami:1.0")
 	orc(t, "service", "create", "--name", "host", "--publish", "published=8012,target=80,mode=host", "whoami:1.0")
-	for _, name := range []string{"local", "host"} {
+	for _, name := range []string{"any", "local", "host"} {
 		waitRunning(t, name, 1)
 	}
+	match := regexp.MustCompile(`:(\d+)->80/tcp`).FindStringSubmatch(orc(t, "service", "ls", "--filter", "name=any"))
+	require.NotNil(t, match, orc(t, "service", "ls"))
+	port, err := strconv.Atoi(match[1])
+	require.NoError(t, err)
+	require.True(t, port >= api.MinAutomaticPort && port <= api.MaxAutomaticPort, port)
 	home := tasks(t, "host")[0].NodeName
 	for _, node := range lab.Nodes() {
 		address := node.Address().String()
+		eventually(t, "the chosen port answers on "+node.Name(), func() error {
+			_, _, err := visit(net.JoinHostPort(address, match[1]))
+			return err
+		})
 		require.NoError(t, node.Dial(func() error {
 			_, _, err := visit("127.0.0.1:8011")
 			return err
@@ -162,6 +174,9 @@ func TestNoRequestFailsWhileTasksComeAndGo(t *testing.T) {
 	require.Empty(t, failures, "of %d requests", done)
 }
 
+// visitPause leaves the containers, which log every request, and the machine some air.
+const visitPause = 2 * time.Millisecond
+
 // traffic is requests, one after the other from each of some clients, until stop.
 type traffic struct {
 	cancel   context.CancelFunc
@@ -178,6 +193,7 @@ func visitAll(addresses []string) *traffic {
 		l.group.Go(func() {
 			for ctx.Err() == nil {
 				_, _, err := visit(address)
+				wait(visitPause)
 				l.done.Add(1)
 				if err != nil {
 					l.mu.Lock()

@@ -40,8 +40,12 @@ func TestALostManagerIsRestored(t *testing.T) {
 	require.NoError(t, first.Exec(restore), out)
 	require.NoError(t, first.Start(ctx))
 	require.NoError(t, shared.WaitNodes(ctx))
-	loaded = false // what the new disk lacks
-	loadImages(t)
+	// What the new disk lacks; the workers may still be on their way back, for the
+	// database that was restored says that they are there.
+	eventually(t, "the images are on every node again", func() error {
+		_, err := tryOrc(t, "image", "load", filepath.Join(os.Getenv(imagesVariable), "all.tar"))
+		return err
+	})
 
 	require.Equal(t, identity, orc(t, "cluster", "inspect", "-f", "{{.Identity}}"))
 	require.Contains(t, refused(t, "service", "inspect", "late"), "late")
