@@ -1,9 +1,13 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -75,4 +79,54 @@ func BenchmarkCheck(b *testing.B) {
 		require.NoError(b, err)
 		require.Empty(b, found)
 	}
+}
+
+// With 10,000 services loaded, a connection through a service's address is opened in
+// ≤ 1.3 × the time of one to the container's own.
+func BenchmarkConnect(b *testing.B) {
+	l := newLab(b, 1)
+	n := l.nodes[0]
+	asker, server := n.run(9, false, 0), n.run(1, false, 0)
+	server.serve(server.name, ":80")
+	loaded := crowd(10000)
+	for _, address := range slices.Concat(asker.addresses, server.addresses) {
+		delete(loaded.Services, address)
+	}
+	virtual := netip.MustParseAddr("10.0.200.1")
+	loaded.Services[virtual] = server.addresses
+	n.state.Services, n.state.Ports = loaded.Services, loaded.Ports
+	n.apply()
+
+	dialer := net.Dialer{Timeout: patience}
+	connect := func(to netip.Addr) (time.Duration, error) {
+		start := time.Now()
+		conn, err := dialer.Dial("tcp4", at4(to, 80))
+		if err != nil {
+			return 0, err
+		}
+		took := time.Since(start)
+		// With a reset, so that ports are free again at once.
+		return took, errors.Join(conn.(*net.TCPConn).SetLinger(0), conn.Close())
+	}
+	var direct, service []time.Duration
+	inside(b, asker.namespace, func() error {
+		for b.Loop() { // by turns, so that both see the same machine
+			one, err := connect(server.addresses[0])
+			if err != nil {
+				return fmt.Errorf("connect directly: %w", err)
+			}
+			two, err := connect(virtual)
+			if err != nil {
+				return fmt.Errorf("connect to the service: %w", err)
+			}
+			direct, service = append(direct, one), append(service, two)
+		}
+		return nil
+	})
+	slices.Sort(direct)
+	slices.Sort(service)
+	p50 := func(sorted []time.Duration) float64 { return float64(sorted[len(sorted)/2]) }
+	b.ReportMetric(p50(direct)/1e3, "direct-µs")
+	b.ReportMetric(p50(service)/1e3, "service-µs")
+	b.ReportMetric(p50(service)/p50(direct), "ratio")
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"os"
 	"runtime"
 	"testing"
@@ -36,7 +37,9 @@ func elsewhere(f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		done <- f()
+		err := errors.New("a test failed where it could not be ended")
+		defer func() { done <- err }()
+		err = f()
 	}()
 	return <-done
 }
