@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -15,7 +14,6 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/orc-project/orc/agent/disk"
 	"github.com/orc-project/orc/agent/network/dns"
 	"github.com/orc-project/orc/agent/network/etc"
 	"github.com/orc-project/orc/agent/network/link"
@@ -286,123 +284,4 @@ func (f *Fabric) lookAtHost() {
 		return
 	}
 	f.host = host
-}
-
-// The pauses of keep: what changes together is mended together, what cannot be
-// mended is tried again, and all is looked at now and then should the kernel's word
-// of a change have been lost.
-const (
-	mendPause  = 100 * time.Millisecond
-	retryPause = time.Second
-	lookPause  = time.Minute
-)
-
-// keep mends what somebody else changes.
-func (f *Fabric) keep(ctx context.Context) error {
-	links, err := f.links.Watch(ctx)
-	if err != nil {
-		return fmt.Errorf("watch the node's links: %w", err)
-	}
-	packets, err := f.rules.Watch(ctx)
-	if err != nil {
-		return fmt.Errorf("watch the node's packet rules: %w", err)
-	}
-	look := time.NewTicker(lookPause)
-	defer look.Stop()
-	for {
-		pause := mendPause
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-links:
-		case <-packets:
-		case <-look.C:
-		case <-f.mend:
-			pause = retryPause
-		}
-		if sleep(ctx, pause) != nil {
-			return ctx.Err()
-		}
-		f.mu.Lock()
-		f.lookAtHost()
-		f.restore()
-		f.mu.Unlock()
-	}
-}
-
-// load takes up what was kept on disk.
-func (f *Fabric) load() {
-	err := disk.Load(f.tablesFile(), &f.tables)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		f.log.Error("what was told of the networks cannot be read: waiting for a manager", zap.Error(err))
-		f.tables = tables{}
-	}
-	entries, err := os.ReadDir(filepath.Join(f.config.Dir, "tasks"))
-	if err != nil {
-		f.log.Error("tasks' addresses cannot be read", zap.Error(err))
-	}
-	for _, entry := range entries {
-		each := &attachment{}
-		if err := disk.Load(f.taskFile(entry.Name()), each); err != nil || each.Task != entry.Name() {
-			f.log.Warn("a task's addresses cannot be read", zap.String("file", entry.Name()), zap.Error(err))
-			continue
-		}
-		f.alloc.attachments[each.Task] = each
-	}
-}
-
-func (f *Fabric) tablesFile() string          { return filepath.Join(f.config.Dir, "tables") }
-func (f *Fabric) taskFile(task string) string { return filepath.Join(f.config.Dir, "tasks", task) }
-
-func (f *Fabric) removeFile(task string) {
-	if err := os.Remove(f.taskFile(task)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		f.log.Warn("a task's addresses cannot be forgotten", zap.Error(err))
-	}
-}
-
-// saveLoop keeps the tables on disk, some time after they change: they are for a
-// boot without a manager.
-func (f *Fabric) saveLoop(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-f.saving:
-		}
-		if sleep(ctx, time.Second) != nil {
-			return ctx.Err()
-		}
-		f.save()
-	}
-}
-
-func (f *Fabric) save() {
-	f.mu.Lock()
-	unsaved, copied := f.unsaved && !f.left, f.tables.clone()
-	f.unsaved = false
-	f.mu.Unlock()
-	if !unsaved {
-		return
-	}
-	if err := disk.Save(f.tablesFile(), copied, false); err != nil {
-		f.log.Error("what was told of the networks cannot be written to disk", zap.Error(err))
-	}
-}
-
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

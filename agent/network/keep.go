@@ -1,0 +1,67 @@
+package network
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// The pauses of keep: what changes together is mended together, what cannot be
+// mended is tried again, and all is looked at now and then should the kernel's word
+// of a change have been lost.
+const (
+	mendPause  = 100 * time.Millisecond
+	retryPause = time.Second
+	lookPause  = time.Minute
+)
+
+// keep mends what somebody else changes.
+func (f *Fabric) keep(ctx context.Context) error {
+	links, err := f.links.Watch(ctx)
+	if err != nil {
+		return fmt.Errorf("watch the node's links: %w", err)
+	}
+	packets, err := f.rules.Watch(ctx)
+	if err != nil {
+		return fmt.Errorf("watch the node's packet rules: %w", err)
+	}
+	look := time.NewTicker(lookPause)
+	defer look.Stop()
+	for {
+		pause := mendPause
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-links:
+		case <-packets:
+		case <-look.C:
+		case <-f.mend:
+			pause = retryPause
+		}
+		if sleep(ctx, pause) != nil {
+			return ctx.Err()
+		}
+		f.mu.Lock()
+		f.lookAtHost()
+		f.restore()
+		f.mu.Unlock()
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
