@@ -16,8 +16,9 @@ import (
 const (
 	// beats is how often managers are asked within the time that they may be silent.
 	beats = 3
-	// lookEvery is how often this manager looks who was silent for too long.
-	lookEvery = 200 * time.Millisecond
+	// lookEvery is how often this manager looks who was silent for too long, lookAlone
+	// how often one does that knows of no other.
+	lookEvery, lookAlone = 200 * time.Millisecond, time.Second
 	// stalled is how late a look must be for this process itself to have been held
 	// up: then the others' silence means nothing.
 	stalled = time.Second
@@ -79,16 +80,20 @@ func (m *Managers) ServeAlive(w http.ResponseWriter, r *http.Request) {
 // watchPeers asks the others until ctx ends.
 func (m *Managers) watchPeers(ctx context.Context) error {
 	defer m.asking.Wait()
-	last := time.Now()
+	last, every := time.Now(), lookEvery
 	for {
 		snapshot := m.config.Store.Snapshot()
 		now := time.Now()
-		if late := now.Sub(last); late > stalled {
-			m.forgive(late)
+		if passed := now.Sub(last); passed > every+stalled {
+			m.forgive(passed)
 		}
-		last = now
-		m.look(ctx, all(snapshot), session.NodeTimeout(snapshot), now)
-		if err := pause(ctx, lookEvery); err != nil {
+		known := all(snapshot)
+		m.look(ctx, known, session.NodeTimeout(snapshot), now)
+		last, every = now, lookEvery
+		if len(known) < 2 {
+			every = lookAlone
+		}
+		if err := pause(ctx, every); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"time"
 
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/embed"
@@ -70,6 +71,9 @@ const (
 	// to two elections stands for election itself. Shorter ones would depose leaders
 	// whose disk or core is only slow for a moment.
 	heartbeat, election = 100, 700
+	// writeBack is how often what was applied goes to the database's file. It is
+	// durable before that, in the log; etcd's own 100 ms wake an idle host for nothing.
+	writeBack = time.Second
 	// maxLearners is how many managers may join at once.
 	maxLearners = 7
 )
@@ -125,6 +129,7 @@ func (c Config) etcd(logger *zap.Logger) (*embed.Config, error) {
 		e.QuotaBackendBytes = DefaultQuota
 	}
 	e.TickMs, e.ElectionMs = heartbeat, election
+	e.BackendBatchInterval = writeBack
 	// Who changes members thinks of the quorum before (server/managers), with what
 	// etcd cannot know: which managers are about to leave, and why.
 	e.StrictReconfigCheck, e.MaxLearners = false, maxLearners
