@@ -123,10 +123,16 @@ func (p *program) exitCode(err error) int {
 }
 
 // complain prints an error, which is one line but for a file with many mistakes.
+// Some begin with the command they are about, as "orc service ls: ".
 func (p *program) complain(text string) {
 	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" {
-			fmt.Fprintln(p.Err, "orc: "+line)
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "":
+			continue
+		case !strings.HasPrefix(line, "orc:") && !strings.HasPrefix(line, "orc "):
+			line = "orc: " + line
 		}
+		fmt.Fprintln(p.Err, line)
 	}
 }

@@ -23,7 +23,7 @@ func orc(t *testing.T, args ...string) (code int, out, errors string) {
 
 func TestWrongUsageIsOneLineAndExitCode2(t *testing.T) {
 	for line, want := range map[string]string{
-		"servce ls":                             `orc: orc: there is no command "servce"; did you mean service? see ` + "`orc --help`\n",
+		"servce ls":                             `orc: there is no command "servce"; did you mean service? see ` + "`orc --help`\n",
 		"service lss":                           `did you mean ls?`,
 		"service ls --formt json":               "there is no flag --formt; did you mean --format? see `orc service ls --help`",
 		"service ls -z":                         "there is no flag -z",
@@ -47,6 +47,8 @@ func TestWrongUsageIsOneLineAndExitCode2(t *testing.T) {
 		require.Equal(t, 2, code, line)
 		require.Empty(t, out, line)
 		require.Equal(t, 1, strings.Count(errors, "\n"), line)
+		require.Regexp(t, `^orc(:| [a-z])`, errors, line)
+		require.NotContains(t, errors, "orc: orc", line)
 	}
 }
 
