@@ -26,21 +26,3 @@ func TestRevisionsOfAnAppAreCompared(t *testing.T) {
 	code, _, _ = f.orc("app", "diff", "shop", "two")
 	require.Equal(t, 2, code)
 }
-
-func TestATaskIsInspectedByItsNameOrItsContainer(t *testing.T) {
-	f := newFake(t)
-	task := api.TaskView{Name: "web.1"}
-	task.ID = "t1"
-	task.Status = &api.TaskStatus{Checks: []api.CheckResult{{ExitCode: 3, Output: "no database"}}}
-	f.on("GET /v1/tasks/web.1", task)
-	require.Contains(t, f.ok("inspect", "web.1"), "no database")
-	f.on("GET /v1/tasks/c1", api.NotFoundf("no task c1"))
-	f.on("GET /v1/containers/c1", api.ContainerView{ID: "c1", Task: "t1"})
-	f.on("GET /v1/tasks/t1", task)
-	require.Equal(t, "3\n", f.ok("inspect", "c1", "-f", "{{(index .Status.Checks 0).ExitCode}}"))
-	f.on("GET /v1/tasks/nope", api.NotFoundf("no task nope"))
-	f.on("GET /v1/containers/nope", api.NotFoundf("no container nope"))
-	code, _, errors := f.orc("inspect", "nope")
-	require.Equal(t, 1, code)
-	require.Contains(t, errors, "nope")
-}
