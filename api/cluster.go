@@ -16,11 +16,8 @@ type Cluster struct {
 	// CAKey is the newest root's private key (PEM); it never leaves the managers.
 	Roots []byte `json:"roots"`
 	CAKey []byte `json:"caKey"`
-	// Tokens are the SHA-256 hashes of the join secrets, by role.
-	Tokens map[Role][]byte `json:"tokens"`
-	// Secrets are the join secrets themselves, by role, so that `orc token` can
-	// show them again; sealed like every value.
-	Secrets map[Role]string `json:"secrets"`
+	// Tokens let hosts join.
+	Tokens []StoredToken `json:"joinTokens"`
 	// UnlockKey is what an operator keeps outside of the cluster: snapshots open
 	// with it, and managers after a restart when the cluster locks itself.
 	UnlockKey string   `json:"unlockKey"`

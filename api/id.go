@@ -16,6 +16,11 @@ var idEncoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadd
 func NewID() string {
 	var raw [16]byte
 	rand.Read(raw[:]) // never fails: crypto/rand ends the process instead
+	return IDOf(raw)
+}
+
+// IDOf writes 125 of the bits as an ID.
+func IDOf(raw [16]byte) string {
 	return strings.ToLower(idEncoding.EncodeToString(raw[:]))[:IDLength]
 }
 

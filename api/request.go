@@ -1,5 +1,7 @@
 package api
 
+import "time"
+
 // VersionInfo answers GET /v1/version: what the manager is.
 type VersionInfo struct {
 	Version string            `json:"version"`
@@ -24,10 +26,14 @@ type ClusterView struct {
 	Leader string `json:"leader,omitempty"`
 }
 
-// JoinToken answers GET /v1/tokens/{role}.
+// JoinToken answers GET /v1/tokens/{role} and POST /v1/tokens.
 type JoinToken struct {
+	ID    string `json:"id"` // for DELETE /v1/tokens/{id}
 	Role  Role   `json:"role"`
 	Token string `json:"token"`
+	// Expires and Uses are its limits, if it has some.
+	Expires time.Time `json:"expires,omitzero"`
+	Uses    int       `json:"uses,omitempty"`
 	// Command is the line to run on the host that joins.
 	Command string `json:"command"`
 }

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,6 +29,14 @@ import (
 // hours is longer than any test: nodes that never connect do not count as lost.
 const hours = 10 * time.Hour
 
+// keyRing derives join tokens; no other key is asked for.
+type keyRing struct{ rest.Keys }
+
+func (keyRing) Derive(purpose string) [16]byte {
+	sum := sha256.Sum256([]byte(purpose))
+	return [16]byte(sum[:16])
+}
+
 // startManager runs a whole manager on a database in memory, whose nodes n1 and
 // n2 are made up: what they are to run, runs at once. It returns its
 // socket; atEnd is given what ends it.
@@ -46,7 +55,7 @@ func startManager(t *testing.T, atEnd func(func())) string {
 	manager := server.New(server.Config{
 		Store: database, Node: "m1", Credentials: credentials, TCP: tcp, Unix: unix,
 		API: func(d *session.Dispatcher, others *managers.Managers) http.Handler {
-			return rest.New(rest.Config{Store: database, Dispatcher: d, Managers: others, Node: "m1", Log: zap.NewNop()})
+			return rest.New(rest.Config{Store: database, Dispatcher: d, Managers: others, Keys: keyRing{}, Node: "m1", Log: zap.NewNop()})
 		},
 	}, zap.NewNop())
 	ctx, cancel := context.WithCancel(context.Background())
@@ -71,7 +80,7 @@ func furnish(t *testing.T, database *memory.Store) *ca.Credentials {
 	require.NoError(t, err)
 	cluster := &api.Cluster{Meta: api.Meta{ID: api.ClusterID}, Name: "test", Identity: "cluster1", Roots: authority.Roots(), CAKey: key,
 		Settings: api.Settings{NodeTimeout: api.Duration(hours)}, LastNumber: 3}
-	ca.NewTokens(cluster, api.RoleManager, api.RoleWorker)
+	ca.RotateTokens(cluster, keyRing{}, time.Now(), api.RoleManager, api.RoleWorker)
 	tx := &store.Tx{}
 	tx.Set(cluster)
 	tx.Set(&api.Node{Meta: api.Meta{ID: "m1"}, Name: "m1", Role: api.RoleManager, Availability: api.AvailabilityActive, API: "10.0.0.1:6720", Number: 1})

@@ -73,6 +73,25 @@ func TestTokens(t *testing.T) {
 	f.on("POST /v1/tokens/worker/rotate", api.JoinToken{Role: api.RoleWorker, Token: "ORC-1-y", Command: "orc agent --join a --token ORC-1-y"})
 	require.Contains(t, f.ok("token", "worker"), "\n    orc agent --join a --token ORC-1-x\n")
 	require.Equal(t, "ORC-1-y\n", f.ok("token", "worker", "--rotate", "-q"))
+
+	f.on("POST /v1/tokens", api.JoinToken{
+		ID: "0123456789abcdef", Role: api.RoleManager, Token: "ORC-1-z", Command: "orc server --join a --token ORC-1-z", Uses: 2, Expires: time.Now().Add(time.Hour),
+	})
+	limited := f.ok("token", "manager", "--uses", "2", "--expires", "1h")
+	require.Contains(t, limited, "orc server --join a --token ORC-1-z\n")
+	require.Contains(t, limited, "It is good for 2 hosts, until ")
+	require.Contains(t, limited, "`orc token rm 0123456789ab`")
+	require.Equal(t, api.TokenRequest{Role: api.RoleManager, Uses: 2, Expires: api.Duration(time.Hour)}, sent[api.TokenRequest](f))
+
+	f.on("GET /v1/tokens", []api.TokenView{
+		{ID: "0123456789abcdef", Role: api.RoleManager, Created: time.Now(), Uses: 2, Expires: time.Now().Add(time.Hour)},
+		{ID: "fedcba9876543210", Role: api.RoleWorker, Created: time.Now(), Standing: true},
+	})
+	list := f.ok("token", "ls")
+	require.Regexp(t, `0123456789ab +manager +in 59 minutes +2 `, list)
+	require.Regexp(t, `fedcba987654 +worker +never +any `, list)
+	f.on("DELETE /v1/tokens/0123456789ab", nil)
+	require.Equal(t, "0123456789ab\n", f.ok("token", "rm", "0123456789ab"))
 }
 
 func TestImageLoadTellsOfEveryNode(t *testing.T) {

@@ -44,10 +44,11 @@ func (n *process) alone(ctx context.Context) error {
 		if self == nil || store.Get[api.Node](d.Snapshot(), n.identity.ID) != nil {
 			return nil
 		}
+		after := *cluster
 		return d.AddNode(&api.Node{
 			Meta: api.Meta{ID: n.identity.ID}, Name: self.Name, Role: api.RoleManager, Labels: self.Labels,
 			API: n.config.Advertise, Runs: n.runsContainers(),
-		}, cluster)
+		}, cluster, &after)
 	})
 	if err != nil {
 		return fmt.Errorf("make this node the only manager: %w", err)

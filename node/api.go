@@ -35,4 +35,6 @@ func (k keys) KeyID(key string) (string, error) {
 
 func (k keys) Lock() error { return k.lock() }
 
+func (k keys) Derive(purpose string) [16]byte { return k.process.keys.Derive(purpose) }
+
 func (k keys) Ring() ([]byte, error) { return k.process.keys.Marshal() }

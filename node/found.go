@@ -41,7 +41,8 @@ func (n *process) found() error {
 	_, cluster.UnlockKey = seal.NewUnlockKey()
 	cluster.Settings.Autolock = n.config.Autolock
 	cluster.Settings.SnapshotInterval = api.Duration(api.DefaultSnapshotInterval)
-	ca.NewTokens(cluster, api.RoleManager, api.RoleWorker)
+	ring := seal.NewRing()
+	ca.RotateTokens(cluster, ring, now(), api.RoleManager, api.RoleWorker)
 	node := &api.Node{
 		Meta: api.Meta{ID: api.NewID(), Created: now().UTC(), Updated: now().UTC()},
 		Name: n.config.Name, Role: api.RoleManager, Availability: api.AvailabilityActive, Labels: n.config.Labels,
@@ -58,7 +59,7 @@ func (n *process) found() error {
 	if n.credentials, err = ca.NewCredentials(certificate, key, authority.Roots()); err != nil {
 		return err
 	}
-	if err := n.keep(cluster, seal.NewRing()); err != nil {
+	if err := n.keep(cluster, ring); err != nil {
 		return err
 	}
 	if err := n.dir.saveCredentials(certificate, key, authority.Roots()); err != nil {
@@ -90,13 +91,13 @@ func (f *founding) transaction() *store.Tx {
 
 // tell prints how others join.
 func (n *process) tell(cluster *api.Cluster) error {
-	worker, err := JoinCommand(cluster, api.RoleWorker, n.config.Advertise)
+	worker, err := ca.StandingToken(cluster, n.keys, api.RoleWorker)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(n.config.Out, "This host (%s) is the first manager of the cluster %s.\n\nTo add a worker, run there:\n\n    %s\n\n"+
+	_, err = fmt.Fprintf(n.config.Out, "This host (%s) is the first manager of the cluster %s.\n\nTo add a worker, run there:\n\n    orc agent --join %s --token %s\n\n"+
 		"`orc token worker` prints this command again, `orc token manager` the one that adds a manager.\n%s\n",
-		n.config.Name, cluster.Name, worker, advice(cluster))
+		n.config.Name, cluster.Name, n.config.Advertise, worker.Token, advice(cluster))
 	return err
 }
 
@@ -106,19 +107,6 @@ func advice(cluster *api.Cluster) string {
 		return "\nAfter every start this manager waits for `orc unlock` with the key\n\n    " + cluster.UnlockKey + "\n\nKeep it outside of the cluster: snapshots open with it alone, too."
 	}
 	return "Keep what `orc unlock-key` prints outside of the cluster: its snapshots open with that alone."
-}
-
-// JoinCommand is the line to run on the host that joins.
-func JoinCommand(cluster *api.Cluster, role api.Role, address string) (string, error) {
-	token, err := ca.TokenFor(cluster, role)
-	if err != nil {
-		return "", err
-	}
-	command := "agent"
-	if role == api.RoleManager {
-		command = "server"
-	}
-	return fmt.Sprintf("orc %s --join %s --token %s", command, address, token), nil
 }
 
 var (

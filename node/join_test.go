@@ -16,7 +16,11 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/store/seal"
 )
+
+// keyRing is what the managers' tokens are derived from.
+var keyRing = seal.NewRing()
 
 // manager plays what a joining node needs of one.
 type manager struct {
@@ -30,7 +34,7 @@ func newManager(t *testing.T, listener net.Listener) *manager {
 	authority, err := ca.New("cluster1", time.Now())
 	require.NoError(t, err)
 	m := &manager{cluster: &api.Cluster{Identity: "cluster1", Roots: authority.Roots()}, address: listener.Addr().String()}
-	ca.NewTokens(m.cluster, api.RoleManager, api.RoleWorker)
+	ca.RotateTokens(m.cluster, keyRing, time.Now(), api.RoleManager, api.RoleWorker)
 	request, key, err := ca.NewRequest()
 	require.NoError(t, err)
 	certificate, err := authority.SignNode(request, "m1", api.RoleManager, 0, time.Now())
@@ -45,7 +49,7 @@ func newManager(t *testing.T, listener net.Listener) *manager {
 		if err := json.NewDecoder(r.Body).Decode(&question); err != nil {
 			t.Error(err)
 		}
-		role, err := ca.CheckToken(m.cluster, question.Secret)
+		role, err := ca.UseToken(m.cluster, question.Secret, time.Now())
 		if err != nil {
 			w.WriteHeader(http.StatusUnauthorized)
 			json.NewEncoder(w).Encode(err)
@@ -68,9 +72,9 @@ func newManager(t *testing.T, listener net.Listener) *manager {
 
 func (m *manager) token(t *testing.T, role api.Role) string {
 	t.Helper()
-	token, err := ca.TokenFor(m.cluster, role)
+	token, err := ca.StandingToken(m.cluster, keyRing, role)
 	require.NoError(t, err)
-	return token.String()
+	return token.Token
 }
 
 func listen(t *testing.T) net.Listener {
@@ -130,7 +134,7 @@ func TestTheSecretGoesToTheRightClusterOnly(t *testing.T) {
 func TestAWrongTokenIsFinal(t *testing.T) {
 	m := newManager(t, listen(t))
 	token := m.token(t, api.RoleWorker)
-	ca.NewTokens(m.cluster, api.RoleWorker) // rotated
+	ca.RotateTokens(m.cluster, keyRing, time.Now(), api.RoleWorker)
 	n := joiner(t, m.address, token)
 	require.ErrorContains(t, n.join(t.Context()), "rotated")
 	requireNobody(t, n.dir.path)

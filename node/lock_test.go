@@ -295,6 +295,10 @@ func TestNothingPlantedIsFoundOnAManagersDisk(t *testing.T) {
 		},
 	}})
 	require.NoError(t, err)
+	_, err = c.CreateVolume(t.Context(), api.VolumeSpec{Name: "planted-volume", Labels: map[string]string{"planted-volume-label": "planted"}})
+	require.NoError(t, err)
+	_, err = c.UpdateNode(t.Context(), "self", api.NodeUpdate{LabelsAdd: map[string]string{"planted-node-label": "planted"}})
+	require.NoError(t, err)
 	bundle, err := c.CreateClient(t.Context(), "planted-user")
 	require.NoError(t, err)
 	for range 2 {
@@ -303,12 +307,21 @@ func TestNothingPlantedIsFoundOnAManagersDisk(t *testing.T) {
 	}
 	token, err := c.RotateToken(t.Context(), api.RoleManager)
 	require.NoError(t, err)
-	secret := token.Token[len(token.Token)-20:]
+	secrets := []string{token.Token[len(token.Token)-20:]}
+	token, err = c.Token(t.Context(), api.RoleWorker)
+	require.NoError(t, err)
+	secrets = append(secrets, token.Token[len(token.Token)-20:])
+	token, err = c.CreateToken(t.Context(), api.TokenRequest{Role: api.RoleWorker, Uses: 3})
+	require.NoError(t, err)
+	secrets = append(secrets, token.Token[len(token.Token)-20:])
+	_, err = c.KeepSnapshot(t.Context()) // with the tokens in it
+	require.NoError(t, err)
 	unlock, err := c.UnlockKey(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, first.stop())
 
-	forbidden := []string{"planted", "PLANTED", "cGxhbnRlZC1wYXNzd29yZA", secret, unlock.Key, string(bundle.Key[60:120])}
+	forbidden := []string{"planted", "PLANTED", "cGxhbnRlZC1wYXNzd29yZA", unlock.Key, string(bundle.Key[60:120])}
+	forbidden = append(forbidden, secrets...)
 	files := 0
 	eachFile(t, config.DataDir, func(path string, content []byte) {
 		files++

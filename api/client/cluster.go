@@ -23,14 +23,30 @@ func (c *Client) UpdateCluster(ctx context.Context, settings api.Settings) (api.
 	return exchange[api.ClusterView](ctx, c, http.MethodPut, path("cluster", "settings"), nil, settings)
 }
 
-// Token is the join token of a role.
+// Token is the standing join token of a role.
 func (c *Client) Token(ctx context.Context, role api.Role) (api.JoinToken, error) {
 	return get[api.JoinToken](ctx, c, path("tokens", string(role)), nil)
 }
 
-// RotateToken makes a new join token for a role; the old one is void.
+// RotateToken makes a new standing join token for a role; the old one is void.
 func (c *Client) RotateToken(ctx context.Context, role api.Role) (api.JoinToken, error) {
 	return exchange[api.JoinToken](ctx, c, http.MethodPost, path("tokens", string(role), "rotate"), nil, nil)
+}
+
+// Tokens are the join tokens that are in force.
+func (c *Client) Tokens(ctx context.Context) ([]api.TokenView, error) {
+	return get[[]api.TokenView](ctx, c, path("tokens"), nil)
+}
+
+// CreateToken makes a join token that ends by time or by use. Nobody can show it
+// again.
+func (c *Client) CreateToken(ctx context.Context, request api.TokenRequest) (api.JoinToken, error) {
+	return exchange[api.JoinToken](ctx, c, http.MethodPost, path("tokens"), nil, request)
+}
+
+// RemoveToken makes a join token void, by its ID or the beginning of it.
+func (c *Client) RemoveToken(ctx context.Context, id string) error {
+	return call(ctx, c, http.MethodDelete, path("tokens", id), nil, nil)
 }
 
 // CA returns the cluster's roots (PEM). It needs no certificate, and proves

@@ -158,36 +158,6 @@ func TestBadRequests(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestTokens(t *testing.T) {
-	a := newAuthority(t, "cluster1")
-	cluster := &api.Cluster{Identity: "cluster1", Roots: a.Roots()}
-	NewTokens(cluster, api.RoleManager, api.RoleWorker)
-	before := *cluster
-	for _, role := range []api.Role{api.RoleManager, api.RoleWorker} {
-		token, err := TokenFor(cluster, role)
-		require.NoError(t, err)
-		parsed, err := api.ParseToken(token.String())
-		require.NoError(t, err)
-		require.Equal(t, a.Digest(), parsed.Digest)
-		found, err := CheckToken(cluster, parsed.Secret)
-		require.NoError(t, err)
-		require.Equal(t, role, found)
-	}
-	old := cluster.Secrets[api.RoleWorker]
-	NewTokens(cluster, api.RoleWorker)
-	require.Equal(t, old, before.Secrets[api.RoleWorker], "the original keeps its own")
-	for _, secret := range []string{old, "", "x"} {
-		_, err := CheckToken(cluster, secret)
-		require.Equal(t, api.CodeUnauthorized, api.CodeOf(err))
-	}
-	_, err := CheckToken(cluster, cluster.Secrets[api.RoleManager])
-	require.NoError(t, err, "the other role's goes on")
-	_, err = TokenFor(cluster, "king")
-	require.Equal(t, api.CodeNotFound, api.CodeOf(err))
-	_, err = CheckToken(&api.Cluster{}, "")
-	require.Error(t, err)
-}
-
 func TestAnAuthorityIsLoadedAgain(t *testing.T) {
 	a := newAuthority(t, "cluster1")
 	key, err := a.Key()

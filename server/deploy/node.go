@@ -108,8 +108,9 @@ func (d *Draft) RemoveNode(node *api.Node, force bool) error {
 }
 
 // AddNode drafts a new node; Number, the times and, if it has none, the ID are
-// given here.
-func (d *Draft) AddNode(node *api.Node, cluster *api.Cluster) error {
+// given here. after is a copy of the cluster with what else the node's coming
+// changes of it.
+func (d *Draft) AddNode(node *api.Node, cluster, after *api.Cluster) error {
 	if err := api.ValidateName("node", node.Name); err != nil {
 		return err
 	}
@@ -122,9 +123,8 @@ func (d *Draft) AddNode(node *api.Node, cluster *api.Cluster) error {
 	}
 	node.ID, node.Number, node.Availability = cmp.Or(node.ID, d.newID()), number, api.AvailabilityActive
 	d.create(node)
-	after := *cluster
 	after.LastNumber = number
-	d.update(cluster, &after)
+	d.update(cluster, after)
 	return nil
 }
 

@@ -16,8 +16,6 @@ var clusterRoutes = []Route{
 	{Method: "GET", Path: "/v1/version", Access: Anybody, Does: "which orc the manager is", handler: (*API).version},
 	{Method: "GET", Path: "/v1/cluster", Access: Users, Does: "the cluster: name, identity, CA, settings, managers, leader", handler: (*API).cluster},
 	{Method: "PUT", Path: "/v1/cluster/settings", Access: Users, Does: "replace the cluster's settings", handler: (*API).updateSettings},
-	{Method: "GET", Path: "/v1/tokens/{role}", Access: Users, Does: "the join token of a role (manager, worker) and the command to join with", handler: (*API).token},
-	{Method: "POST", Path: "/v1/tokens/{role}/rotate", Access: Users, Does: "a new join token for a role; the old one is void", handler: (*API).rotateToken},
 	{Method: "POST", Path: "/v1/clients", Access: Users, Does: "a certificate with its key for a user elsewhere", handler: (*API).createClient},
 	{Method: "GET", Path: "/v1/ca", Access: Anybody, Does: "the CA certificates (PEM, as text); check them against a join token", handler: (*API).roots},
 	{Method: "POST", Path: "/v1/join", Access: Anybody, Does: "become a node, by a join token's secret", handler: (*API).join},

@@ -36,7 +36,8 @@ func (a *API) join(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		role, err := ca.CheckToken(cluster, request.Secret)
+		after := *cluster
+		role, err := ca.UseToken(&after, request.Secret, d.Now())
 		if err != nil {
 			return err
 		}
@@ -47,7 +48,7 @@ func (a *API) join(w http.ResponseWriter, r *http.Request) error {
 		if err := checkJoiner(node); err != nil {
 			return err
 		}
-		if err := d.AddNode(node, cluster); err != nil {
+		if err := d.AddNode(node, cluster, &after); err != nil {
 			return err
 		}
 		authority, err := ca.Load(cluster)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/server/deploy"
 	"github.com/orc-project/orc/store"
 )
@@ -26,6 +27,8 @@ type Keys interface {
 	Lock() error
 	// Ring is what seals the database, in the clear.
 	Ring() ([]byte, error)
+	// Standing join tokens are derived from the keys.
+	ca.Deriver
 }
 
 func (a *API) unlockKey(w http.ResponseWriter, _ *http.Request) error {

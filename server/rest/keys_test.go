@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"crypto/sha256"
 	"net/http/httptest"
 	"testing"
 
@@ -17,6 +18,12 @@ func (locksmith) NewUnlockKey() string             { return "another unlock key"
 func (locksmith) KeyID(key string) (string, error) { return "id of " + key, nil }
 func (locksmith) Lock() error                      { return api.Conflictf("the cluster does not lock itself") }
 func (locksmith) Ring() ([]byte, error)            { return []byte("the ring"), nil }
+func (locksmith) Derive(purpose string) [16]byte   { return [16]byte(sha256Of(purpose)) }
+
+func sha256Of(text string) []byte {
+	sum := sha256.Sum256([]byte(text))
+	return sum[:16]
+}
 
 func TestTheUnlockKeyIsShownAndRotated(t *testing.T) {
 	m := newManager(t)

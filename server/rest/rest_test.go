@@ -56,7 +56,7 @@ func newManager(t *testing.T) *manager {
 	key, err := authority.Key()
 	require.NoError(t, err)
 	cluster := &api.Cluster{Meta: api.Meta{ID: api.ClusterID}, Name: "test", Identity: "cluster1", Roots: authority.Roots(), CAKey: key, LastNumber: 2, UnlockKey: "the unlock key"}
-	ca.NewTokens(cluster, api.RoleManager, api.RoleWorker)
+	ca.RotateTokens(cluster, locksmith{}, time.Now(), api.RoleManager, api.RoleWorker)
 	m.put(cluster,
 		&api.Node{Meta: api.Meta{ID: "n1id"}, Name: "n1", Role: api.RoleManager, API: "10.0.0.1:6720", Number: 1, Runs: true},
 		&api.Node{Meta: api.Meta{ID: "n2id"}, Name: "n2", Role: api.RoleWorker, Number: 2, Runs: true},

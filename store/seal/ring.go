@@ -12,6 +12,7 @@ package seal
 
 import (
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -138,6 +139,17 @@ func (r *Ring) Tag(kind, name string) string {
 	mac := hmac.New(sha256.New, r.names)
 	mac.Write([]byte(kind + "\x00" + name))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:24])
+}
+
+// Derive returns 16 bytes for a purpose: always the same, and nothing that tells
+// of the keys or of another purpose's (HKDF-SHA-256, RFC 5869). Like tags it
+// outlasts the rotation of keys, so the purpose should have something random in it.
+func (r *Ring) Derive(purpose string) [16]byte {
+	derived, err := hkdf.Key(sha256.New, r.names, nil, "orc derived\x00"+purpose, 16)
+	if err != nil {
+		panic(err) // only a wrong length is an error
+	}
+	return [16]byte(derived)
 }
 
 // ringForm is how a ring is written.

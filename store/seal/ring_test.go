@@ -115,3 +115,19 @@ func BenchmarkSealAndOpen(b *testing.B) {
 		}
 	}
 }
+
+func TestWhatIsDerivedStaysTheSame(t *testing.T) {
+	ring := NewRing()
+	first := ring.Derive("a")
+	require.Equal(t, first, ring.Derive("a"))
+	require.NotEqual(t, first, ring.Derive("b"))
+	require.NotEqual(t, first, NewRing().Derive("a"))
+	old := ring.Active()
+	require.NoError(t, ring.Use(ring.Add()))
+	require.NoError(t, ring.Drop(old))
+	data, err := ring.Marshal()
+	require.NoError(t, err)
+	again, err := Unmarshal(data)
+	require.NoError(t, err)
+	require.Equal(t, first, again.Derive("a"), "after a rotation, and on another manager")
+}

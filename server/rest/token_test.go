@@ -1,0 +1,78 @@
+package rest
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/store"
+)
+
+func TestTheLastUseOfATokenIsOneHosts(t *testing.T) {
+	m := newManager(t)
+	token, err := m.client.CreateToken(m.ctx, api.TokenRequest{Role: api.RoleWorker, Uses: 2, Expires: api.Duration(time.Hour)})
+	require.NoError(t, err)
+	require.Equal(t, "orc agent --join 10.0.0.1:6720 --token "+token.Token, token.Command)
+	refused := joinRequest(t, token.Token, api.RoleWorker)
+	refused.Name = "no way"
+	_, err = m.client.Join(m.ctx, refused)
+	requireCode(t, api.CodeInvalid, err)
+	_, err = m.client.Join(m.ctx, joinRequest(t, token.Token, api.RoleManager))
+	requireCode(t, api.CodeUnauthorized, err)
+	require.Equal(t, 2, m.usesLeft(token.ID), "who is refused takes no use")
+
+	before := store.Count[api.Node](m.store.Snapshot())
+	var joined atomic.Int32
+	var racing sync.WaitGroup
+	for range 8 {
+		request := joinRequest(t, token.Token, api.RoleWorker)
+		racing.Go(func() {
+			if _, err := m.client.Join(m.ctx, request); err == nil {
+				joined.Add(1)
+			} else if api.CodeOf(err) != api.CodeUnauthorized {
+				t.Error(err)
+			}
+		})
+	}
+	racing.Wait()
+	require.EqualValues(t, 2, joined.Load())
+	require.Equal(t, before+2, store.Count[api.Node](m.store.Snapshot()))
+	require.Zero(t, m.usesLeft(token.ID), "it is gone")
+}
+
+// usesLeft of a token; 0 when there is none of the ID.
+func (m *manager) usesLeft(id string) int {
+	m.t.Helper()
+	tokens, err := m.client.Tokens(m.ctx)
+	require.NoError(m.t, err)
+	for _, token := range tokens {
+		if token.ID == id {
+			return token.Uses
+		}
+	}
+	return 0
+}
+
+func TestTokensAreListedAndRemoved(t *testing.T) {
+	m := newManager(t)
+	tokens, err := m.client.Tokens(m.ctx)
+	require.NoError(t, err)
+	require.Len(t, tokens, 2)
+	made, err := m.client.CreateToken(m.ctx, api.TokenRequest{Role: api.RoleWorker, Expires: api.Duration(time.Hour)})
+	require.NoError(t, err)
+	require.NoError(t, m.client.RemoveToken(m.ctx, made.ID[:12]))
+	_, err = m.client.Join(m.ctx, joinRequest(t, made.Token, api.RoleWorker))
+	requireCode(t, api.CodeUnauthorized, err, "removed")
+	requireCode(t, api.CodeNotFound, m.client.RemoveToken(m.ctx, made.ID), made.ID)
+	_, err = m.client.CreateToken(m.ctx, api.TokenRequest{Role: api.RoleWorker})
+	requireCode(t, api.CodeInvalid, err, "must end")
+
+	expired, err := m.client.CreateToken(m.ctx, api.TokenRequest{Role: api.RoleWorker, Expires: 1})
+	require.NoError(t, err)
+	_, err = m.client.Join(m.ctx, joinRequest(t, expired.Token, api.RoleWorker))
+	requireCode(t, api.CodeUnauthorized, err, "expired")
+}
