@@ -39,6 +39,8 @@ type Options struct {
 	Binary string
 	// Args are added to every node's command.
 	Args []string
+	// Bare hosts run nothing yet: orc is started on them by hand, with Node.Command.
+	Bare bool
 	// Progress, which may be nil, is told what is being done.
 	Progress func(string)
 }
@@ -63,7 +65,7 @@ func Up(ctx context.Context, options Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.up(ctx); err != nil {
+	if err := l.up(ctx, options.Bare); err != nil {
 		return nil, errors.Join(fmt.Errorf("lab %s: %w", options.Name, err), l.Down(context.WithoutCancel(ctx)))
 	}
 	return l, nil
@@ -148,10 +150,13 @@ func create(options Options) (*Lab, error) {
 	return l, l.state.save(l.dir)
 }
 
-func (l *Lab) up(ctx context.Context) error {
+func (l *Lab) up(ctx context.Context, bare bool) error {
 	l.progress("making the network")
 	if err := l.makeNetwork(); err != nil {
 		return err
+	}
+	if bare {
+		return nil
 	}
 	nodes := l.Nodes()
 	for i, node := range nodes {

@@ -156,8 +156,15 @@ func (n *Node) Run(ctx context.Context, name string, args ...string) (string, er
 // Command prepares a command for Exec.
 func (n *Node) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), "ORC_HOST=unix://"+n.Socket(), "ORC_CONTEXT=")
+	cmd.Env = append(os.Environ(), n.Environ()...)
 	return cmd
+}
+
+// Environ is what makes orc, without any flag, the node's: the settings that a host of
+// its own would not need, for they are its defaults there.
+func (n *Node) Environ() []string {
+	return []string{"ORC_HOST=unix://" + n.Socket(), "ORC_CONTEXT=", "ORC_DATA_DIR=" + n.DataDir(),
+		"ORC_NAME=" + n.state.Name, "ORC_ADVERTISE=" + n.state.Address.String()}
 }
 
 // Exec runs a prepared command in the node's namespace to its end.

@@ -1,5 +1,5 @@
-// Command clock is a demo: it logs its version and the time every $INTERVAL (1s)
-// until SIGTERM.
+// Command clock is a demo: it logs its name, its version and the time every $INTERVAL
+// (1s) until SIGTERM.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -21,15 +22,16 @@ func main() {
 			log.Fatalf("INTERVAL=%s: want something like 1s", text)
 		}
 	}
+	name := filepath.Base(os.Args[0])
 	stopped := make(chan os.Signal, 1)
 	signal.Notify(stopped, syscall.SIGTERM, syscall.SIGINT)
 	ticker := time.NewTicker(interval)
 	for n := 1; ; n++ {
-		fmt.Printf("clock %s: %d: %s\n", version, n, time.Now().Format(time.RFC3339))
+		fmt.Printf("%s %s: %d: %s\n", name, version, n, time.Now().Format(time.RFC3339))
 		select {
 		case <-ticker.C:
 		case s := <-stopped:
-			fmt.Printf("clock %s ends: %s\n", version, s)
+			fmt.Printf("%s %s ends: %s\n", name, version, s)
 			return
 		}
 	}

@@ -21,7 +21,7 @@ type packed struct {
 	image v1.Image
 }
 
-// image puts a program into an image of its own: /NAME and what a static program
+// image puts a program into an image of its own: /PROGRAM and what a static program
 // may look for.
 func (a app) image(version string, program []byte) (packed, error) {
 	files, err := a.layer(program)
@@ -39,7 +39,11 @@ func (a app) image(version string, program []byte) (packed, error) {
 	if err != nil {
 		return packed{}, err
 	}
-	config := v1.Config{Entrypoint: []string{"/" + a.name}, User: a.user, WorkingDir: "/",
+	entrypoint := "/" + a.program
+	if a.name != a.program {
+		entrypoint = "/bin/" + a.name
+	}
+	config := v1.Config{Entrypoint: []string{entrypoint}, User: a.user, WorkingDir: "/",
 		Env:    []string{"PATH=/:/bin", "VERSION=" + version},
 		Labels: map[string]string{"org.opencontainers.image.title": a.name, "org.opencontainers.image.version": version}}
 	if a.exposed != "" {
@@ -71,7 +75,7 @@ func (a app) layer(program []byte) ([]byte, error) {
 		{"etc/group", 0o644, []byte("root:x:0:\nnogroup:x:65534:\n")},
 		{"etc/passwd", 0o644, []byte("root:x:0:0:root:/:/\nnobody:x:65534:65534:nobody:/:/\n")},
 		{"tmp/", 0o1777, nil},
-		{a.name, 0o755, program},
+		{a.program, 0o755, program},
 		{"bin/", 0o755, nil},
 	}
 	for _, file := range files {
@@ -87,7 +91,7 @@ func (a app) layer(program []byte) ([]byte, error) {
 		}
 	}
 	for _, name := range a.also {
-		if err := w.WriteHeader(&tar.Header{Name: "bin/" + name, Linkname: "/" + a.name, Mode: 0o777, Typeflag: tar.TypeSymlink}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: "bin/" + name, Linkname: "/" + a.program, Mode: 0o777, Typeflag: tar.TypeSymlink}); err != nil {
 			return nil, err
 		}
 	}

@@ -1,4 +1,4 @@
-// Command pack builds the demo images from the programs beside it, each in the
+// Command pack builds the demo images from the programs beside it, most in the
 // versions 1.0 and 2.0, as OCI archives: NAME-VERSION.tar, and all.tar with all.
 // The same programs give the same digests. It needs no registry and no root.
 package main
@@ -15,6 +15,8 @@ import (
 // app is a demo program and what its image says of it.
 type app struct {
 	name    string
+	program string // the directory of its source; the name when empty
+	tag     string // of the image's only version; empty: one for each of versions
 	exposed string // "80/tcp"
 	user    string
 	check   []string // of the health check
@@ -31,7 +33,14 @@ var apps = []app{
 	{name: "resolve", user: "65534:65534"},
 	{name: "toolbox"},
 	{name: "standin", also: []string{"sh", "cat", "env", "stat", "sleep", "curl", "wget", "python", "pg_isready", "redis-cli", "mysqladmin"}},
+	{name: "timecheck", program: "clock", user: "65534:65534", also: []string{"timecheck"}},
+	{name: "image-of-the-day", program: "gallery", tag: "latest", exposed: "80/tcp", also: galleryNames},
+	{name: "access-log", program: "gallery", tag: "latest", exposed: "80/tcp", also: galleryNames},
+	{name: "image-gallery", program: "gallery", tag: "latest", exposed: "80/tcp", also: galleryNames},
 }
+
+// galleryNames are the same in all of the gallery's images, which share their layer.
+var galleryNames = []string{"image-of-the-day", "access-log", "image-gallery", "sh", "nslookup"}
 
 var versions = []string{"1.0", "2.0"}
 
@@ -49,8 +58,11 @@ func pack(out string) error {
 	}
 	var all []packed
 	for _, a := range apps {
-		for _, version := range versions {
-			program, err := compile(a.name, version)
+		if a.program == "" {
+			a.program = a.name
+		}
+		for _, version := range a.versions() {
+			program, err := compile(a.program, version)
 			if err != nil {
 				return err
 			}
@@ -65,6 +77,13 @@ func pack(out string) error {
 		}
 	}
 	return writeArchive(filepath.Join(out, "all.tar"), all)
+}
+
+func (a app) versions() []string {
+	if a.tag != "" {
+		return []string{a.tag}
+	}
+	return versions
 }
 
 // compile builds a static program and returns its bytes.
