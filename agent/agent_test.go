@@ -312,7 +312,7 @@ func TestABrokenFileIsSetAside(t *testing.T) {
 
 func TestTemplates(t *testing.T) {
 	spec := &api.ServiceSpec{Labels: map[string]string{"tier": "front"}}
-	data := newTemplateData(wire.Assignment{Task: api.Task{Slot: 2}, ServiceName: "web", NodeName: "n1"}, spec, api.Platform{OS: "linux", Arch: "amd64"})
+	data := api.NewTemplateData(&api.Task{Slot: 2}, "web", spec, "n1", api.Platform{OS: "linux", Arch: "amd64"})
 	resolved, err := resolve(data, api.ContainerSpec{
 		Env: []string{"NAME={{.Task.Name}}", "TIER={{.Service.Labels.tier}}"}, Hostname: "{{.Service.Name}}-{{.Task.Slot}}-{{.Node.Hostname}}",
 	})

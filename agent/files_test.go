@@ -18,7 +18,7 @@ func TestTemplatesInSecretsAndConfigsSeeTheContainersOwn(t *testing.T) {
 		wire.FileID(site):  []byte(`{{.Service.Name}} {{env "MODE"}}[{{env "NONE"}}] {{secret "key"}} {{secret "shop_key"}} {{config "plain"}}`),
 		wire.FileID(plain): []byte("{{.Task.Slot}}"),
 	}
-	data := newTemplateData(wire.Assignment{ServiceName: "web"}, &api.ServiceSpec{}, api.Platform{})
+	data := api.NewTemplateData(&api.Task{}, "web", &api.ServiceSpec{}, "", api.Platform{})
 	container := api.ContainerSpec{Env: []string{"MODE=fast"}, Secrets: []api.FileReference{key}, Configs: []api.FileReference{site, plain}}
 	files, err := containerFiles(container, contents, data)
 	require.NoError(t, err)

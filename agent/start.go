@@ -114,7 +114,7 @@ func (t *task) tellPull(image string) func(done, total int64) {
 
 // spec is the runtime's, with templates, network and files filled in.
 func (t *task) spec(ctx context.Context, want *assigned, status api.TaskStatus) (runtime.Spec, error) {
-	data := newTemplateData(want.Assignment, want.spec, api.Platform{OS: goruntime.GOOS, Arch: goruntime.GOARCH})
+	data := api.NewTemplateData(&want.Task, want.ServiceName, want.spec, want.NodeName, api.Platform{OS: goruntime.GOOS, Arch: goruntime.GOARCH})
 	container, err := resolve(data, want.spec.Container)
 	if err != nil {
 		return runtime.Spec{}, api.Invalidf("%w", err)

@@ -7,17 +7,6 @@ import (
 	"github.com/orc-project/orc/api/wire"
 )
 
-func newTemplateData(assignment wire.Assignment, spec *api.ServiceSpec, platform api.Platform) api.TemplateData {
-	var data api.TemplateData
-	task := assignment.Task
-	data.Service.ID, data.Service.Name, data.Service.Labels = task.Service, assignment.ServiceName, spec.Labels
-	data.Task.ID, data.Task.Slot = task.ID, task.Slot
-	data.Task.Name = api.TaskName(assignment.ServiceName, &task, assignment.NodeName)
-	data.Node.ID, data.Node.Hostname = task.Node, assignment.NodeName
-	data.Node.Platform.OS, data.Node.Platform.Architecture = platform.OS, platform.Arch
-	return data
-}
-
 // resolve returns a container's spec with its templates filled in: environment,
 // hostname and mounts.
 func resolve(d api.TemplateData, spec api.ContainerSpec) (api.ContainerSpec, error) {

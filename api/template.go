@@ -10,7 +10,7 @@ import (
 
 // TemplateData is what templates of a service may use, named as Docker Swarm's:
 // {{.Service.Name}}, {{.Task.Slot}}, {{.Node.Hostname}}. They are filled in for
-// each task, on its node.
+// each task, on its node; host names on managers too, for they are names in DNS.
 type TemplateData struct {
 	Service struct {
 		ID, Name string
@@ -24,6 +24,17 @@ type TemplateData struct {
 		ID, Hostname string
 		Platform     struct{ OS, Architecture string }
 	}
+}
+
+// NewTemplateData describes a task of a service whose spec is at the task's revision.
+// A manager and the task's node fill in the same from it.
+func NewTemplateData(task *Task, service string, spec *ServiceSpec, node string, platform Platform) TemplateData {
+	var d TemplateData
+	d.Service.ID, d.Service.Name, d.Service.Labels = task.Service, service, spec.Labels
+	d.Task.ID, d.Task.Name, d.Task.Slot = task.ID, TaskName(service, task, node), task.Slot
+	d.Node.ID, d.Node.Hostname = task.Node, node
+	d.Node.Platform.OS, d.Node.Platform.Architecture = platform.OS, platform.Arch
+	return d
 }
 
 // TemplateFuncs are what a template in a secret or config may call beside:

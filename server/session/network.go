@@ -3,7 +3,6 @@ package session
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
@@ -269,9 +268,21 @@ func (a *account) ofTask(id string) *wire.Backend {
 		return nil
 	}
 	if revision := a.revision(task.Service, task.Revision); revision != nil {
-		if hostname := revision.Spec.Container.Hostname; !strings.Contains(hostname, "{{") { // only the node can fill that in
-			known.Hostname = hostname
-		}
+		known.Hostname = a.hostname(task, service.Name, &revision.Spec, node)
 	}
 	return known
+}
+
+// hostname is that of a task's container as a name in DNS, or "" when it is none that
+// could be asked for.
+func (a *account) hostname(task *api.Task, service string, spec *api.ServiceSpec, node *api.Node) string {
+	var platform api.Platform
+	if status := store.Get[api.NodeStatus](a.snapshot, node.ID); status != nil {
+		platform = status.Info.Platform
+	}
+	name, err := api.NewTemplateData(task, service, spec, node.Name, platform).Expand("hostname", spec.Container.Hostname)
+	if err != nil || name == "" || api.ValidateName("host", name) != nil {
+		return ""
+	}
+	return name
 }

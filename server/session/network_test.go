@@ -139,6 +139,32 @@ func TestANodeIsToldOfItsNetworksAndOfNoOthers(t *testing.T) {
 	})
 }
 
+func TestABackendHasTheHostNameOfItsContainer(t *testing.T) {
+	for hostname, want := range map[string]string{
+		"":                   "",
+		"web":                "web",
+		"web-{{.Task.Slot}}": "web-1",
+		"{{.Node.Hostname}}-{{.Service.Name}}-{{.Node.Platform.OS}}": "name-n2-web-linux",
+		"{{.Task.Nothing}}":          "",
+		"{{.Service.Name}} and more": "",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStore(t)
+			put(t, s, node("n1", 1), node("n2", 2), overlay("front"))
+			web := connected("web", nil, "front")
+			web[1].(*api.Revision).Spec.Container.Hostname = hostname
+			put(t, s, web...)
+			put(t, s, &api.NodeStatus{Meta: api.Meta{ID: "n2"}, Info: api.NodeInfo{Platform: api.Platform{OS: "linux"}}})
+			put(t, s, taskOf("w1", "web", "n1"), taskOf("w2", "web", "n2"), reached("w2", "front", "10.1.0.17"))
+			m := newManager(t, s)
+			defer m.stop()
+			a := m.connect("n1")
+			defer a.hangUp()
+			require.Equal(t, want, a.networkState().backends["w2"].Hostname, hostname)
+		})
+	}
+}
+
 func TestABackendIsOneWhileItTakesConnections(t *testing.T) {
 	well, ill := true, false
 	for name, test := range map[string]struct {
