@@ -34,6 +34,23 @@ func TestAServiceIsCreatedReadAndRemoved(t *testing.T) {
 	require.Empty(t, all)
 }
 
+func TestAJobThatRunsAgainHasNotCompletedYet(t *testing.T) {
+	m := newManager(t)
+	job, one := api.ServiceSpec{Name: "job", Mode: api.ModeReplicatedJob, Container: api.ContainerSpec{Image: "web:1"}}, 1
+	job.Replicas = &one
+	created, err := m.client.CreateService(m.ctx, api.ServiceCreate{Spec: job})
+	require.NoError(t, err)
+	m.put(&api.Task{Meta: api.Meta{ID: "t1"}, Service: created.Service.ID, Revision: 1, Slot: 1, Iteration: 1, Desired: api.DesiredRun},
+		&api.TaskStatus{Meta: api.Meta{ID: "t1"}, State: api.TaskComplete})
+	ended, err := m.client.Service(m.ctx, "job")
+	require.NoError(t, err)
+	require.Equal(t, 1, ended.Completed)
+
+	again, err := m.client.UpdateService(m.ctx, "job", api.ServiceUpdate{Spec: ended.Spec, Force: true})
+	require.NoError(t, err)
+	require.Zero(t, again.Service.Completed, "though no task of the new run is there yet")
+}
+
 func TestAnUpdateThatChangesNothingMakesNoRevision(t *testing.T) {
 	m := newManager(t)
 	created := m.create("web", 2)

@@ -40,8 +40,8 @@ func viewService(s *store.Snapshot, service *api.Service) api.ServiceView {
 		case status == nil:
 		case status.State == api.TaskRunning && task.Desired == api.DesiredRun:
 			view.Running++
-		case status.State == api.TaskComplete && task.Desired == api.DesiredRun:
-			view.Completed++
+		case status.State == api.TaskComplete && task.Desired == api.DesiredRun && task.Revision == service.Current:
+			view.Completed++ // those of an earlier run are history already, before the scheduler has said so
 		}
 	}
 	return view
