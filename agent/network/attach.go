@@ -104,18 +104,26 @@ func (f *Fabric) planLink(each *attachment) link.Attachment {
 
 // connect makes the container's namespace and link, and lets its packets through.
 func (f *Fabric) connect(each attachment, plan link.Attachment, assignment wire.Assignment, spec *api.ServiceSpec) (runtime.Network, error) {
-	namespace, err := f.links.Attach(each.Task, plan)
+	namespace, err := f.wire(each.Task, plan)
 	if err != nil {
 		return runtime.Network{}, err
 	}
-	f.mu.Lock()
-	f.update(noNames)
-	applied := f.applied
-	f.mu.Unlock()
+	applied := f.commits.do(&f.mu, func() bool {
+		f.update(noNames)
+		return f.applied
+	})
 	if !applied {
 		return runtime.Network{}, api.Errorf(api.CodeUnavailable, "the node's network is not as it should be: see `orc doctor` and the node's log")
 	}
 	return f.describe(each, namespace, assignment, spec)
+}
+
+// wire makes one container's namespace and link after the other: the first of a crowd
+// can be started while the others' are being made, instead of all at the end.
+func (f *Fabric) wire(task string, plan link.Attachment) (namespace string, err error) {
+	f.wiring.Lock()
+	defer f.wiring.Unlock()
+	return f.links.Attach(task, plan)
 }
 
 // describe is the network as the runtime is to make it appear in the container.

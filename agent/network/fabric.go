@@ -57,6 +57,9 @@ type Fabric struct {
 	flushing *flushes
 	leaving  bool // the node was removed from the cluster
 	left     bool // nothing of orc's is on the host any more
+
+	wiring  sync.Mutex // held by the one container that is being connected
+	commits commits
 }
 
 // New opens the node's network, as it was left, and brings it to what was told

@@ -26,7 +26,7 @@ import (
 
 // host is a node in a network namespace of its own, with its fabric.
 type host struct {
-	t      *testing.T
+	t      testing.TB
 	number uint16
 	space  netns.NsHandle
 	dir    string
@@ -36,7 +36,7 @@ type host struct {
 }
 
 // twoHosts are connected by a cable: 192.0.2.1 and 192.0.2.2.
-func twoHosts(t *testing.T) [2]*host {
+func twoHosts(t testing.TB) [2]*host {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("NOT TESTED: network namespaces need root")
@@ -128,7 +128,7 @@ func (h *host) start() {
 
 // within runs do on a thread in a network namespace; with none, on a thread that it
 // may take elsewhere.
-func within(t *testing.T, space netns.NsHandle, do func() error) {
+func within(t testing.TB, space netns.NsHandle, do func() error) {
 	t.Helper()
 	result := make(chan error, 1)
 	go func() {
