@@ -39,13 +39,15 @@ type AppSpec struct {
 
 // NetworkSpec describes a network.
 type NetworkSpec struct {
-	Name       string            `json:"name,omitempty"` // default APP_KEY
-	External   bool              `json:"external,omitempty"`
-	Labels     map[string]string `json:"labels,omitempty"`
-	Subnet     string            `json:"subnet,omitempty"` // CIDR; empty: from the pools
-	Internal   bool              `json:"internal,omitempty"`
-	Attachable bool              `json:"attachable,omitempty"`
-	MTU        int               `json:"mtu,omitempty"`
+	Name     string            `json:"name,omitempty"` // default APP_KEY
+	External bool              `json:"external,omitempty"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Subnet   string            `json:"subnet,omitempty"` // CIDR; empty: from the pools
+	Internal bool              `json:"internal,omitempty"`
+	// Attachable is kept and shown for those who come from Swarm. It changes nothing:
+	// it lets containers of no service onto a network, and orc has none.
+	Attachable bool `json:"attachable,omitempty"`
+	MTU        int  `json:"mtu,omitempty"`
 }
 
 // VolumeSpec describes a named volume.

@@ -61,7 +61,7 @@ func (p *program) networkCreate() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "subnet", Usage: "its addresses, a `CIDR` (default: from the cluster's pools)"},
 			&cli.BoolFlag{Name: "internal", Usage: "without a way out of the cluster"},
-			&cli.BoolFlag{Name: "attachable", Hidden: true},
+			&cli.BoolFlag{Name: "attachable", Usage: "kept for Swarm's sake; changes nothing: all containers belong to services"},
 			&cli.StringFlag{Name: "driver", Aliases: []string{"d"}, Hidden: true},
 			&cli.IntFlag{Name: "mtu", Usage: "largest packet, in `BYTES` (default: what the hosts' network allows)"},
 			&cli.StringSliceFlag{Name: "label", Usage: "`KEY=VALUE`"},
@@ -76,6 +76,9 @@ func (p *program) networkCreate() *cli.Command {
 			labels, err := pairsOf("label", c.StringSlice("label"))
 			if err != nil {
 				return err
+			}
+			if c.Bool("attachable") {
+				fmt.Fprintln(p.Err, "--attachable is kept but changes nothing: all containers belong to services (for one that runs once: orc service create --mode replicated-job --network NETWORK)")
 			}
 			network, err := cl.CreateNetwork(c.Context, api.NetworkSpec{
 				Name: c.Args().First(), Labels: labels, Subnet: c.String("subnet"),

@@ -51,6 +51,18 @@ n1     1/5    10.1.0.4/30, 10.1.0.8/31
 `, f.ok("network", "inspect", "--pretty", "front"))
 }
 
+func TestWhatAnAttachableNetworkIsIsSaid(t *testing.T) {
+	f := newFake(t)
+	f.on("POST /v1/networks", front().Network)
+	_, out, errors := f.orc("network", "create", "front")
+	require.Equal(t, "netid1\n", out)
+	require.Empty(t, errors)
+	code, out, errors := f.orc("network", "create", "--attachable", "front")
+	require.Zero(t, code)
+	require.Equal(t, "netid1\n", out)
+	require.Contains(t, errors, "changes nothing")
+}
+
 func TestNetworksArePruned(t *testing.T) {
 	f := newFake(t)
 	f.on("POST /v1/networks/prune", []api.Network{front().Network})

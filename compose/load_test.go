@@ -119,6 +119,16 @@ func TestAnUnsetVariableIsAWarning(t *testing.T) {
 	require.Contains(t, warnings[0].String(), "NOT_SET")
 }
 
+func TestWhatChangesNothingIsAWarning(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.NoError(t, os.WriteFile("app.yaml", []byte("services: {web: {image: web}}\nnetworks:\n  default:\n    attachable: true\n"), 0o644))
+	spec, warnings, err := Load(context.Background(), Options{Paths: []string{"app.yaml"}, ProjectName: "app"})
+	require.NoError(t, err)
+	require.Len(t, warnings, 1)
+	require.Contains(t, warnings[0].String(), "networks.default.attachable: kept and shown, but changes nothing")
+	require.True(t, spec.Networks["default"].Attachable)
+}
+
 func FuzzLoad(f *testing.F) {
 	files, err := filepath.Glob("../testdata/compose/*.yaml")
 	require.NoError(f, err)

@@ -20,6 +20,9 @@ func network(app, key string, n types.NetworkConfig, r *report) api.NetworkSpec 
 	path := "networks." + key
 	spec := api.NetworkSpec{Name: ownName(app, key, n.Name, bool(n.External)), External: bool(n.External),
 		Labels: plainMap(n.Labels), Internal: n.Internal, Attachable: n.Attachable}
+	if n.Attachable {
+		r.warn(path+".attachable", "kept and shown, but changes nothing: all of orc's containers belong to services")
+	}
 	switch n.Driver {
 	case "", "overlay", "default":
 	case "bridge":
