@@ -148,6 +148,7 @@ type session struct {
 	cancel    context.CancelCauseFunc
 	streams   sync.WaitGroup
 	down      io.ReadCloser
+	parts     wire.Parts
 	heard     time.Time // the last message since the welcome; receive's while it runs
 
 	writing sync.Mutex
@@ -343,6 +344,9 @@ func (s *session) receive() error {
 }
 
 func (s *session) apply(down wire.Down) error {
+	if whole, err := s.parts.Join(&down); !whole {
+		return err
+	}
 	if down.Welcome != nil {
 		s.managers.learn(down.Welcome.Managers)
 		if s.config.Welcomed != nil {

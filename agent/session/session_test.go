@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,7 +42,7 @@ func newNode() *node {
 func (n *node) Lost(heard time.Time) { n.lost <- heard }
 
 func (n *node) Apply(down wire.Down) error {
-	if len(down.Tasks) > 0 {
+	if len(down.Tasks) > 0 || len(down.Part) > 0 {
 		n.applied <- down
 	}
 	return nil
@@ -268,6 +269,42 @@ func TestSilenceEndsASession(t *testing.T) {
 	again := next(t, m.sessions) // this manager says nothing: the node comes anew
 	require.NotNil(t, next(t, again.up).Hello)
 	require.GreaterOrEqual(t, time.Since(next(t, n.lost)), 300*time.Millisecond, "it is lost since it was last heard")
+}
+
+func TestAStateInPartsIsActedOnWhenItIsComplete(t *testing.T) {
+	m, n := newManager(t), newNode()
+	start(t, m, n)
+	state := &wire.NetworkState{Services: wire.Changes[wire.Service]{Set: make(map[string]wire.Service)}}
+	for i := range 15_000 {
+		state.Services.Set[strconv.Itoa(i)] = wire.Service{Name: "service " + strconv.Itoa(i)}
+	}
+	down := welcome(time.Minute)
+	down.Network, down.Tasks = state, []wire.Assignment{{ServiceName: "web"}}
+	messages, err := down.Split()
+	require.NoError(t, err)
+	require.Greater(t, len(messages), 3)
+
+	// The connection breaks before the last one.
+	c := next(t, m.sessions)
+	for _, each := range messages[:len(messages)-1] {
+		c.down(each)
+	}
+	close(c.end)
+	next(t, n.lost)
+	require.Empty(t, n.applied)
+	again := next(t, m.sessions)
+	for _, each := range messages {
+		again.down(each)
+	}
+	require.Equal(t, state, next(t, n.applied).Network)
+	require.EqualValues(t, 7, until(t, again, func(up wire.Up) bool { return up.Applied != 0 }).Applied)
+
+	// Parts that are not the whole end the session.
+	again.down(messages[1])
+	again.down(messages[len(messages)-1])
+	next(t, n.lost)
+	require.Empty(t, n.applied)
+	next(t, m.sessions)
 }
 
 func TestAnotherManagerIsTried(t *testing.T) {

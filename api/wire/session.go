@@ -24,7 +24,10 @@ import (
 
 // Protocol is the version of these messages. A manager refuses a node whose
 // Protocol is newer than its own.
-const Protocol = 1
+const Protocol = 2
+
+// InParts is the first Protocol whose nodes know Down.Part.
+const InParts = 2
 
 // MaxMessage is the largest encoded Up or Down, in bytes.
 const MaxMessage = 16 << 20
@@ -79,6 +82,11 @@ type Down struct {
 	// Settled is a revision of the store that every node has acted on: what was
 	// withdrawn before it gets no new connection from anywhere.
 	Settled int64 `cbor:"11,keyasint,omitempty"`
+	// Part is a piece of an encoded NetworkState, alone in its message. The message
+	// after the last piece says in Parts how many there were, and has no Network: it
+	// is their sum. Nothing of it is acted on before. See Split.
+	Part  []byte `cbor:"12,keyasint,omitempty"`
+	Parts int    `cbor:"13,keyasint,omitempty"`
 }
 
 // Welcome answers Hello.

@@ -30,6 +30,7 @@ type session struct {
 	log     *zap.Logger
 	scribe  *scribe
 	timeout time.Duration // how long the node may be silent
+	inParts bool          // the node knows of wire.Down.Part
 	cancel  context.CancelCauseFunc
 	// around is what the node has been told of the networks; send's own.
 	around *surroundings
@@ -53,7 +54,7 @@ func newSession(node string, hello *wire.Hello, address netip.Addr, cancel conte
 	s := &session{
 		id: hello.Session, node: node, address: address, cancel: cancel, scribe: d.scribe,
 		log:  d.log.With(zap.String("node", node), zap.String("session", api.ShortID(hello.Session))),
-		wake: make(chan struct{}, 1), around: newSurroundings(node, d.audience), acted: d.nudgeSettle,
+		wake: make(chan struct{}, 1), inParts: hello.Protocol >= wire.InParts, around: newSurroundings(node, d.audience), acted: d.nudgeSettle,
 	}
 	s.hear()
 	return s
@@ -208,8 +209,8 @@ func (s *session) send(ctx context.Context, down io.Writer) error {
 		messages := s.compose(w, sent, first)
 		first = false
 		s.sent(w, messages)
-		for i := range messages {
-			if err := wire.Write(down, &messages[i]); err != nil {
+		for _, message := range messages {
+			if err := s.write(down, message); err != nil {
 				return fmt.Errorf("write to the node: %w", err)
 			}
 			quiet = false
@@ -227,6 +228,23 @@ func (s *session) send(ctx context.Context, down io.Writer) error {
 			quiet = true
 		}
 	}
+}
+
+// write sends a message, in parts if it is large and the node knows of them.
+func (s *session) write(down io.Writer, message wire.Down) error {
+	parts := []wire.Down{message}
+	if s.inParts {
+		var err error
+		if parts, err = message.Split(); err != nil {
+			return err
+		}
+	}
+	for i := range parts {
+		if err := wire.Write(down, &parts[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // compose makes messages of what there is to send.

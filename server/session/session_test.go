@@ -89,6 +89,10 @@ type agent struct {
 func (m *manager) connect(node string) *agent { return m.connectAs(node, api.NewID()) }
 
 func (m *manager) connectAs(node, session string) *agent {
+	return m.connectSpeaking(wire.Protocol, node, session)
+}
+
+func (m *manager) connectSpeaking(protocol int, node, session string) *agent {
 	upR, upW := io.Pipe()
 	downR, downW := io.Pipe()
 	a := &agent{t: m.t, id: session, up: upW, down: downR, ended: make(chan struct{})}
@@ -110,7 +114,7 @@ func (m *manager) connectAs(node, session string) *agent {
 			a.mu.Unlock()
 		}
 	}()
-	a.send(wire.Up{Hello: &wire.Hello{Protocol: wire.Protocol, Session: session, Info: api.NodeInfo{Hostname: node}}})
+	a.send(wire.Up{Hello: &wire.Hello{Protocol: protocol, Session: session, Info: api.NodeInfo{Hostname: node}}})
 	go func() {
 		for {
 			select {
