@@ -128,14 +128,20 @@ func (v *view) publish(port api.Port, ready []wire.Backend) (published rules.Pub
 
 // ready are the backends that get new connections, by service, in the order of
 // their slots: the same on every node.
-func (v *view) ready() map[string][]wire.Backend {
+func (v *tables) ready() map[string][]wire.Backend {
 	byService := make(map[string][]wire.Backend, len(v.Services))
 	for _, task := range slices.Sorted(maps.Keys(v.Backends)) {
 		if backend := v.Backends[task]; !backend.Draining {
 			byService[backend.Service] = append(byService[backend.Service], backend)
 		}
 	}
-	for _, backends := range byService {
+	away := func(b wire.Backend) bool { return b.Away }
+	here := func(b wire.Backend) bool { return !b.Away }
+	for service, backends := range byService {
+		if slices.ContainsFunc(backends, away) && slices.ContainsFunc(backends, here) {
+			backends = slices.DeleteFunc(backends, away)
+			byService[service] = backends
+		}
 		slices.SortStableFunc(backends, func(a, b wire.Backend) int { return cmp.Or(cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.Node, b.Node)) })
 	}
 	return byService

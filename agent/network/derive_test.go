@@ -1,6 +1,7 @@
 package network
 
 import (
+	"maps"
 	"net/netip"
 	"testing"
 	"time"
@@ -126,6 +127,26 @@ func TestNamesAreThoseOfServicesTasksAndContainers(t *testing.T) {
 	got, known := v.names(dns.Table{}, nil).Networks["front"].Names.Get("shop_web")
 	require.True(t, known)
 	require.Empty(t, got)
+}
+
+func TestABackendWhoseNodeIsDownIsUsedOnlyWhereThereIsNoOther(t *testing.T) {
+	v := shop()
+	require.Len(t, v.ready()["web"], 3)
+	all := maps.Clone(v.Backends)
+	set := func(task string, away bool) []wire.Backend {
+		next := v.Backends[task]
+		next.Away = away
+		return v.apply(wire.Down{Network: &wire.NetworkState{Backends: wire.Changes[wire.Backend]{Set: map[string]wire.Backend{task: next}}}}).withdrawn
+	}
+	require.Len(t, set("a", true), 1, "the connections to it are forgotten")
+	require.Len(t, v.ready()["web"], 2)
+	require.NotContains(t, v.rules().Services[ip("10.0.15.1")], all["a"].Addresses["front"])
+	set("b", true)
+	require.Equal(t, []wire.Backend{v.Backends["c"]}, v.ready()["web"])
+	set("c", true)
+	require.Len(t, v.ready()["web"], 3, "the managers may be wrong about all of them")
+	require.Empty(t, set("b", false), "one that is back is withdrawn from nobody")
+	require.Equal(t, []wire.Backend{v.Backends["b"]}, v.ready()["web"])
 }
 
 func TestOnlyNetworksThatChangedAreNamedAnew(t *testing.T) {

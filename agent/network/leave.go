@@ -87,9 +87,11 @@ func (f *Fabric) schedule(withdrawn []wire.Backend) {
 func (f *Fabric) flush(due []netip.Addr) {
 	f.mu.Lock()
 	live := make(map[netip.Addr]bool)
-	for _, backend := range f.tables.Backends {
-		for _, address := range backend.Addresses {
-			live[address] = !backend.Draining
+	for _, backends := range f.tables.ready() {
+		for _, backend := range backends {
+			for _, address := range backend.Addresses {
+				live[address] = true
+			}
 		}
 	}
 	f.mu.Unlock()

@@ -128,7 +128,7 @@ func withdraws(before map[string]wire.Backend, changes wire.Changes[wire.Backend
 
 // ends says that what reached the old one must not go on for ever.
 func ends(old, now wire.Backend) bool {
-	return now.Draining && !old.Draining || !maps.Equal(old.Addresses, now.Addresses)
+	return now.Draining && !old.Draining || now.Away && !old.Away || !maps.Equal(old.Addresses, now.Addresses)
 }
 
 func change[T any](table *map[string]T, changes wire.Changes[T]) {

@@ -92,4 +92,7 @@ type Backend struct {
 	// Draining ones get no new connections; those they have are let go on for the
 	// service's DrainDelay.
 	Draining bool `cbor:"7,keyasint,omitempty"`
+	// Away ones are on a node that is down. They get new connections only while their
+	// service has no others: the containers may run on, cut off from the managers alone.
+	Away bool `cbor:"8,keyasint,omitempty"`
 }

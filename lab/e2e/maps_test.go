@@ -11,6 +11,8 @@ import (
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
 	"github.com/stretchr/testify/require"
+	routes "github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/orc-project/orc/lab"
@@ -19,6 +21,7 @@ import (
 // routerMaps reads what a node's router has in the kernel, with no help of the agent.
 type routerMaps struct {
 	namespace *os.File
+	links     *routes.Handle
 	rules     *nftables.Conn
 	events    *netlink.Conn // told of every change of rules
 }
@@ -33,9 +36,12 @@ func openMaps(tb testing.TB, node *lab.Node) *routerMaps {
 	m := &routerMaps{namespace: namespace}
 	m.rules, err = nftables.New(nftables.WithNetNSFd(int(namespace.Fd())))
 	require.NoError(tb, err)
+	m.links, err = routes.NewHandleAt(netns.NsHandle(namespace.Fd()))
+	require.NoError(tb, err)
 	m.events, err = netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: int(namespace.Fd()), Groups: 1 << (unix.NFNLGRP_NFTABLES - 1)})
 	require.NoError(tb, err)
 	tb.Cleanup(func() {
+		m.links.Close()
 		m.events.Close() // it may be closed already: that ends who listens
 		require.NoError(tb, namespace.Close())
 	})

@@ -43,6 +43,7 @@ type reach struct {
 type backend struct {
 	addresses map[string]netip.Addr
 	draining  bool
+	away      bool // its node is down
 }
 
 func newAudience(snapshot *store.Snapshot) *audience {
@@ -150,7 +151,7 @@ func backendOf(snapshot *store.Snapshot, task *api.Task) (backend, bool) {
 	healthy := status.Healthy == nil || *status.Healthy
 	switch {
 	case task.Desired == api.DesiredRun && status.State == api.TaskRunning && healthy:
-		return backend{addresses: status.Addresses}, true
+		return backend{addresses: status.Addresses, away: down(store.Get[api.NodeStatus](snapshot, task.Node))}, true
 	case task.Desired != api.DesiredRun && (status.State == api.TaskRunning || status.State == api.TaskStopping):
 		return backend{addresses: status.Addresses, draining: true}, true
 	}
@@ -158,7 +159,7 @@ func backendOf(snapshot *store.Snapshot, task *api.Task) (backend, bool) {
 }
 
 func (b backend) equal(other backend) bool {
-	return b.draining == other.draining && maps.Equal(b.addresses, other.addresses)
+	return b.draining == other.draining && b.away == other.away && maps.Equal(b.addresses, other.addresses)
 }
 
 // setService brings where a service can be reached to what the snapshot says.

@@ -257,7 +257,7 @@ func (a *account) ofTask(id string) *wire.Backend {
 	}
 	known := &wire.Backend{
 		Service: task.Service, Node: node.Number, Slot: task.Slot, Name: api.TaskName(service.Name, task, node.Name),
-		Addresses: make(map[string]netip.Addr), Draining: b.draining,
+		Addresses: make(map[string]netip.Addr), Draining: b.draining, Away: b.away,
 	}
 	for id := range service.Networks {
 		if at, found := b.addresses[id]; found {

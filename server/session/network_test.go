@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -195,6 +196,30 @@ func TestABackendIsOneWhileItTakesConnections(t *testing.T) {
 	}
 }
 
+func TestABackendIsAwayWhileItsNodeIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t)
+		put(t, s, node("n1", 1), node("n2", 2), overlay(api.IngressID), overlay("front"))
+		put(t, s, connected("web", nil, "front")...)
+		put(t, s, taskOf("w1", "web", "n1"), reached("w1", "front", "10.1.0.17"), taskOf("w2", "web", "n2"), reached("w2", "front", "10.1.0.33"))
+		m := newManager(t, s)
+		defer m.stop()
+		a, other := m.connect("n1"), m.connect("n2")
+		defer a.hangUp()
+		require.False(t, a.networkState().backends["w2"].Away)
+		other.hangUp()
+		time.Sleep(time.Minute) // of the bubble's time
+		m.settle()
+		require.Equal(t, api.NodeDown, m.node("n2").State)
+		require.True(t, a.networkState().backends["w2"].Away)
+		require.False(t, a.networkState().backends["w1"].Away)
+
+		other = m.connect("n2")
+		defer other.hangUp()
+		require.False(t, a.networkState().backends["w2"].Away)
+	})
+}
+
 func TestPublishedPortsAreToldToWhoAnswersThem(t *testing.T) {
 	s := store.NewBuilder(nil)
 	mesh := []api.Port{{Protocol: "tcp", Target: 80, Published: 8080, Mode: "ingress"}}
@@ -341,7 +366,7 @@ func (w *random) disturb() {
 		next.Runs, next.Name = w.IntN(4) > 0, w.one("a-", "b-")+at
 		put(next)
 	case 3:
-		put(&api.NodeStatus{Meta: api.Meta{ID: at}, State: api.NodeReady, Info: api.NodeInfo{Address: netip.MustParseAddr(w.one("192.0.2.1", "192.0.2.2"))}})
+		put(&api.NodeStatus{Meta: api.Meta{ID: at}, State: api.NodeState(w.one(string(api.NodeReady), string(api.NodeDown))), Info: api.NodeInfo{Address: netip.MustParseAddr(w.one("192.0.2.1", "192.0.2.2"))}})
 	case 4:
 		b.Delete(api.KindNode, at)
 	case 5, 6:

@@ -86,7 +86,7 @@ func (a *audience) tidings(update store.Update) *bulletin {
 	defer a.mu.Unlock()
 	b := &bulletin{nodes: make(map[string]*news)}
 	topics := make(map[topic]struct{})
-	tasks := make(map[string]bool)   // theirs, or their statuses
+	tasks := make(map[string]bool)   // theirs, their statuses, or their nodes' being up
 	entered := make(map[string]bool) // nodes that run containers from now on, or no more
 	for _, change := range update.Changes {
 		switch change.Kind {
@@ -116,6 +116,11 @@ func (a *audience) tidings(update store.Update) *bulletin {
 		case api.KindNodeStatus:
 			if addressOf(change.Old) != addressOf(change.New) {
 				b.everyone.topic(topic{api.KindNode, change.ID})
+			}
+			if down(change.Old) != down(change.New) {
+				for task := range store.Find[api.Task](update.Snapshot, store.ByNode, change.ID) {
+					tasks[task.ID] = true
+				}
 			}
 		}
 	}
@@ -284,4 +289,9 @@ func addressOf(object api.Object) netip.Addr {
 		return status.Info.Address
 	}
 	return netip.Addr{}
+}
+
+func down(object api.Object) bool {
+	status, ok := object.(*api.NodeStatus)
+	return ok && status != nil && status.State == api.NodeDown
 }
