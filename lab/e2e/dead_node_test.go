@@ -57,7 +57,8 @@ func TestNothingIsStaleWhenANodeDiesAndWhenItIsBack(t *testing.T) {
 
 	// While it was away, nobody got what it had.
 	orc(t, "service", "scale", "web=9")
-	for _, task := range waitRunning(t, "web", 9) {
+	elsewhere(t, "web", 9, victim.Name())
+	for _, task := range running(t, "web") {
 		require.False(t, dead[task.Status.Addresses[front.ID]], "%s has an address of the dead node", task.Name)
 	}
 
