@@ -84,6 +84,7 @@ func asIntended(t *testing.T, front string, nodes []*lab.Node) {
 	backendsAsIntended(t, front, nodes, func(map[netip.Addr]bool) error { return nil })
 	for _, each := range nodes {
 		m := openMaps(t, each)
+		defer m.close()
 		eventually(t, "the ways from "+each.Name(), func() error {
 			found, err := m.reach()
 			if err != nil {
@@ -103,6 +104,7 @@ func backendsAsIntended(t *testing.T, front string, nodes []*lab.Node, check fun
 	t.Helper()
 	for _, each := range nodes {
 		m := openMaps(t, each)
+		defer m.close()
 		eventually(t, "the backends on "+each.Name(), func() error {
 			for _, look := range []struct {
 				what     string

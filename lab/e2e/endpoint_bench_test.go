@@ -125,9 +125,12 @@ func watchBackends(b *testing.B, name string) *sightings {
 	}
 	b.Cleanup(func() {
 		for _, m := range opened {
-			m.events.Close()
+			m.events.Close() // ends who listens
 		}
 		watching.Wait()
+		for _, m := range opened {
+			m.close()
+		}
 	})
 	return s
 }

@@ -26,7 +26,7 @@ type routerMaps struct {
 	events    *netlink.Conn // told of every change of rules
 }
 
-// openMaps opens a node's router.
+// openMaps opens a node's router, until close.
 func openMaps(tb testing.TB, node *lab.Node) *routerMaps {
 	tb.Helper()
 	path, err := routerOf(node)
@@ -40,12 +40,14 @@ func openMaps(tb testing.TB, node *lab.Node) *routerMaps {
 	require.NoError(tb, err)
 	m.events, err = netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: int(namespace.Fd()), Groups: 1 << (unix.NFNLGRP_NFTABLES - 1)})
 	require.NoError(tb, err)
-	tb.Cleanup(func() {
-		m.links.Close()
-		m.events.Close() // it may be closed already: that ends who listens
-		require.NoError(tb, namespace.Close())
-	})
 	return m
+}
+
+// close lets go of the router: it would outlive its node.
+func (m *routerMaps) close() {
+	m.links.Close()
+	m.events.Close()
+	m.namespace.Close()
 }
 
 // routerOf is where the namespace of a node's router is mounted.
