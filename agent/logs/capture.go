@@ -19,6 +19,11 @@ import (
 // in pieces.
 const MaxLine = 16 << 10
 
+// pipeSize is how much output, in bytes, waits for an agent that is busy, or dead for
+// a while, before the container does: 64 KiB, as pipes have, are a second's of a busy
+// web server.
+const pipeSize = 512 << 10
+
 // maxDrain is how much Close reads at most, in bytes: more than a pipe holds
 // (pipe(7)), so that only a container that writes on is left off.
 const maxDrain = 1 << 20
@@ -117,6 +122,9 @@ func (c *Capture) open() error {
 			return err
 		}
 		c.files = append(c.files, file)
+		if err := enlarge(file); err != nil {
+			c.log.Debug("a container's FIFO stays small", zap.Error(err))
+		}
 	}
 	return nil
 }
@@ -130,6 +138,15 @@ func openFIFO(path string) (*os.File, error) {
 		return nil, fmt.Errorf("make FIFO %s: %w", path, err)
 	}
 	return os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
+}
+
+func enlarge(file *os.File) error {
+	connection, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	control := connection.Control(func(fd uintptr) { _, err = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize) })
+	return errors.Join(control, err)
 }
 
 // openSegment opens the current segment to append. A line that a crash left torn

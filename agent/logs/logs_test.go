@@ -74,6 +74,24 @@ func read(t *testing.T, s *Store, query Query) []string {
 	return texts
 }
 
+func TestAContainerMaySayMuchBeforeItWaitsForABusyAgent(t *testing.T) {
+	dir := t.TempDir()
+	s := newStore(t, dir)
+	c := newContainer(t, dir, "task", "one", 1)
+	capture := capture(t, s, c.source)
+	capture.mu.Lock() // it cannot write
+	defer capture.mu.Unlock()
+	output, err := os.OpenFile(c.source.Stdout, os.O_WRONLY|unix.O_NONBLOCK, 0)
+	require.NoError(t, err)
+	defer output.Close()
+	require.NoError(t, output.SetWriteDeadline(time.Now().Add(time.Minute)))
+	line := strings.Repeat("x", 99) + "\n"
+	for range pipeSize / 2 / len(line) { // pages are not filled to their ends
+		_, err := output.WriteString(line)
+		require.NoError(t, err)
+	}
+}
+
 func TestLinesAreKeptWithTimeAndStream(t *testing.T) {
 	dir := t.TempDir()
 	s := newStore(t, dir)
