@@ -133,7 +133,7 @@ func TestABackendWhoseNodeIsDownIsUsedOnlyWhereThereIsNoOther(t *testing.T) {
 	v := shop()
 	require.Len(t, v.ready()["web"], 3)
 	all := maps.Clone(v.Backends)
-	set := func(task string, away bool) []wire.Backend {
+	set := func(task string, away bool) map[string]wire.Backend {
 		next := v.Backends[task]
 		next.Away = away
 		return v.apply(wire.Down{Network: &wire.NetworkState{Backends: wire.Changes[wire.Backend]{Set: map[string]wire.Backend{task: next}}}}).withdrawn
@@ -175,7 +175,7 @@ func TestWhatIsWithdrawnIsForgottenOnce(t *testing.T) {
 	require.Empty(t, v.apply(wire.Down{Network: &wire.NetworkState{Backends: changes}}).withdrawn)
 	withdrawn = v.apply(wire.Down{Network: &wire.NetworkState{Backends: wire.Changes[wire.Backend]{Gone: []string{"a"}}}}).withdrawn
 	require.Len(t, withdrawn, 1, "its time is over")
-	require.True(t, withdrawn[0].Draining)
+	require.True(t, withdrawn["a"].Draining)
 
 	// A complete message says the same by what it leaves out.
 	before := shop()

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -58,7 +59,9 @@ func (f *Fabric) Detach(_ context.Context, task string) error {
 	if err := disk.Save(f.taskFile(task), each, false); err != nil {
 		f.log.Warn("a task's addresses cannot be kept", zap.Error(err))
 	}
-	f.flushing.add(time.Now(), each.list())
+	for _, address := range each.list() {
+		f.flushing.add(time.Now(), address, rules.All)
+	}
 	err := f.links.Detach(task)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -67,44 +70,36 @@ func (f *Fabric) Detach(_ context.Context, task string) error {
 }
 
 // schedule has the connections to withdrawn backends forgotten once they have had
-// their time. The caller holds mu.
-func (f *Fabric) schedule(withdrawn []wire.Backend) {
+// their time. Those of TCP to one that only leaves are kept until it is gone: its
+// answer, or its last word, would not find back to the client. The caller holds mu.
+func (f *Fabric) schedule(withdrawn map[string]wire.Backend) {
 	now := time.Now()
-	for _, backend := range withdrawn {
-		at := now
+	for task, backend := range withdrawn {
+		at, which := now, rules.All
 		if !backend.Draining {
 			at = now.Add(f.tables.Services[backend.Service].DrainDelay.Std())
 		}
-		var addresses []netip.Addr
-		for _, address := range backend.Addresses {
-			addresses = append(addresses, address)
+		if next := f.tables.Backends[task]; next.Draining && maps.Equal(next.Addresses, backend.Addresses) {
+			which = rules.Connectionless
 		}
-		f.flushing.add(at, addresses)
+		for _, address := range backend.Addresses {
+			f.flushing.add(at, address, which)
+		}
 	}
 }
 
 // flush forgets tracked connections to addresses, unless one is a backend again.
-func (f *Fabric) flush(due []netip.Addr) {
+func (f *Fabric) flush(due map[netip.Addr]rules.Forgotten) {
 	f.mu.Lock()
-	live := make(map[netip.Addr]bool)
 	for _, backends := range f.tables.ready() {
 		for _, backend := range backends {
 			for _, address := range backend.Addresses {
-				live[address] = true
+				delete(due, address)
 			}
 		}
 	}
 	f.mu.Unlock()
-	var gone []netip.Addr
-	for _, address := range due {
-		if !live[address] {
-			gone = append(gone, address)
-		}
-	}
-	if len(gone) == 0 {
-		return
-	}
-	if _, err := rules.FlushConntrack(f.links.Router(), gone); err != nil {
+	if _, err := rules.FlushConntrack(f.links.Router(), due); err != nil {
 		f.log.Error("connections to tasks that are gone cannot be forgotten", zap.Error(err))
 	}
 }
@@ -112,33 +107,38 @@ func (f *Fabric) flush(due []netip.Addr) {
 // flushes are addresses whose connections are to be forgotten, each at its time.
 type flushes struct {
 	mu   sync.Mutex
-	due  map[netip.Addr]time.Time
+	due  map[flush]time.Time
 	more chan struct{}
 }
 
-func newFlushes() *flushes {
-	return &flushes{due: make(map[netip.Addr]time.Time), more: make(chan struct{}, 1)}
+type flush struct {
+	address netip.Addr
+	which   rules.Forgotten
 }
 
-func (q *flushes) add(at time.Time, addresses []netip.Addr) {
+func newFlushes() *flushes {
+	return &flushes{due: make(map[flush]time.Time), more: make(chan struct{}, 1)}
+}
+
+func (q *flushes) add(at time.Time, address netip.Addr, which rules.Forgotten) {
 	q.mu.Lock()
-	for _, address := range addresses {
-		if earlier, known := q.due[address]; !known || at.Before(earlier) {
-			q.due[address] = at
-		}
+	what := flush{address, which}
+	if earlier, known := q.due[what]; !known || at.Before(earlier) {
+		q.due[what] = at
 	}
 	q.mu.Unlock()
 	signal(q.more)
 }
 
 // take returns what is due, and when the next is; zero for none.
-func (q *flushes) take(now time.Time) (due []netip.Addr, next time.Time) {
+func (q *flushes) take(now time.Time) (due map[netip.Addr]rules.Forgotten, next time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for address, at := range q.due {
+	due = make(map[netip.Addr]rules.Forgotten)
+	for what, at := range q.due {
 		if !at.After(now) {
-			due = append(due, address)
-			delete(q.due, address)
+			due[what.address] = max(due[what.address], what.which)
+			delete(q.due, what)
 		} else if next.IsZero() || at.Before(next) {
 			next = at
 		}
@@ -146,7 +146,7 @@ func (q *flushes) take(now time.Time) (due []netip.Addr, next time.Time) {
 	return due, next
 }
 
-func (q *flushes) run(ctx context.Context, flush func([]netip.Addr)) error {
+func (q *flushes) run(ctx context.Context, flush func(map[netip.Addr]rules.Forgotten)) error {
 	for {
 		due, next := q.take(time.Now())
 		if len(due) > 0 {

@@ -21,9 +21,9 @@ type tables struct {
 
 // effects are what a message changes.
 type effects struct {
-	// withdrawn are the backends that get no new connections any more, as they were
-	// before.
-	withdrawn []wire.Backend
+	// withdrawn are the backends that get no new connections any more, by task, as they
+	// were before.
+	withdrawn map[string]wire.Backend
 	// networks are those on which names changed; nil stands for all.
 	networks map[string]bool
 }
@@ -54,9 +54,10 @@ func (t *tables) apply(down wire.Down) effects {
 	change(&t.Services, state.Services)
 	change(&t.Backends, state.Backends)
 	if down.Full {
+		e.withdrawn = make(map[string]wire.Backend)
 		for id, old := range before {
 			if now, stays := t.Backends[id]; !stays || ends(old, now) {
-				e.withdrawn = append(e.withdrawn, old)
+				e.withdrawn[id] = old
 			}
 		}
 	}
@@ -112,15 +113,16 @@ func (t *tables) clone() *tables {
 }
 
 // withdraws finds the backends that changes take out.
-func withdraws(before map[string]wire.Backend, changes wire.Changes[wire.Backend]) (withdrawn []wire.Backend) {
+func withdraws(before map[string]wire.Backend, changes wire.Changes[wire.Backend]) map[string]wire.Backend {
+	withdrawn := make(map[string]wire.Backend)
 	for _, id := range changes.Gone {
 		if old, known := before[id]; known {
-			withdrawn = append(withdrawn, old)
+			withdrawn[id] = old
 		}
 	}
 	for id, now := range changes.Set {
 		if old, known := before[id]; known && ends(old, now) {
-			withdrawn = append(withdrawn, old)
+			withdrawn[id] = old
 		}
 	}
 	return withdrawn

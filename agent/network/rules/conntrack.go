@@ -10,11 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Forgotten says which connections to an address are to be forgotten.
+type Forgotten int
+
+const (
+	// Connectionless are all but those of TCP, whose clients find out themselves that
+	// a backend ends, as long as its last packets still find back to them.
+	Connectionless Forgotten = iota
+	All
+)
+
 // FlushConntrack makes the router, whose network namespace is given as a file
 // descriptor, forget the connections to addresses, and returns how many there were:
 // what a client of a gone backend sends next goes to another one. Without it, UDP
 // from one port would go on to the gone backend for as long as it keeps coming.
-func FlushConntrack(router int, addresses []netip.Addr) (int, error) {
+func FlushConntrack(router int, addresses map[netip.Addr]Forgotten) (int, error) {
 	if len(addresses) == 0 {
 		return 0, nil
 	}
@@ -23,11 +33,7 @@ func FlushConntrack(router int, addresses []netip.Addr) (int, error) {
 		return 0, fmt.Errorf("flush connections: %w", err)
 	}
 	defer handle.Close()
-	gone := make(answeredBy, len(addresses))
-	for _, address := range addresses {
-		gone[address] = true
-	}
-	n, err := handle.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, gone)
+	n, err := handle.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, answeredBy(addresses))
 	if err != nil {
 		return int(n), fmt.Errorf("flush connections: %w", err)
 	}
@@ -36,11 +42,12 @@ func FlushConntrack(router int, addresses []netip.Addr) (int, error) {
 
 // answeredBy are those whose answers a connection waits for, wherever it was meant
 // to go.
-type answeredBy map[netip.Addr]bool
+type answeredBy map[netip.Addr]Forgotten
 
 // MatchConntrackFlow implements netlink.CustomConntrackFilter.
 func (a answeredBy) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
-	return a[addressOf(flow.Reverse.SrcIP)]
+	which, found := a[addressOf(flow.Reverse.SrcIP)]
+	return found && (which == All || flow.Forward.Protocol != unix.IPPROTO_TCP)
 }
 
 func addressOf(ip net.IP) netip.Addr {

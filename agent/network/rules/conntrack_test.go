@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -44,12 +45,55 @@ func TestClientsOfAGoneBackendGoToAnother(t *testing.T) {
 	n.apply()
 	require.Equal(t, first.name, answer(), "an old connection stays where it is")
 
-	flushed, err := FlushConntrack(int(n.router.namespace), second.addresses)
+	all := func(addresses []netip.Addr) map[netip.Addr]Forgotten {
+		return map[netip.Addr]Forgotten{addresses[0]: All}
+	}
+	flushed, err := FlushConntrack(int(n.router.namespace), all(second.addresses))
 	require.NoError(t, err)
 	require.Zero(t, flushed)
 	require.Equal(t, first.name, answer())
-	flushed, err = FlushConntrack(int(n.router.namespace), first.addresses)
+	flushed, err = FlushConntrack(int(n.router.namespace), map[netip.Addr]Forgotten{first.addresses[0]: Connectionless})
 	require.NoError(t, err)
 	require.Equal(t, 1, flushed)
 	require.Equal(t, second.name, answer())
+}
+
+// What a leaving backend says last, be it an answer or that it is gone, reaches the
+// client of a connection that it still had.
+func TestATCPConnectionToALeavingBackendIsKeptUntilItIsGone(t *testing.T) {
+	l := newLab(t, 1)
+	n := l.nodes[0]
+	asker, leaving := n.run(9, false, 0), n.run(1, false, 0)
+	virtual := netip.MustParseAddr("10.0.200.1")
+	n.state.Services[virtual] = leaving.addresses
+	n.apply()
+	var listener net.Listener
+	inside(t, leaving.namespace, func() (err error) {
+		listener, err = net.Listen("tcp4", ":80")
+		return err
+	})
+	defer listener.Close()
+	var client net.Conn
+	inside(t, asker.namespace, func() (err error) {
+		client, err = net.DialTimeout("tcp4", at4(virtual, 80), patience)
+		return err
+	})
+	defer client.Close()
+	server, err := listener.Accept()
+	require.NoError(t, err)
+	defer server.Close()
+
+	delete(n.state.Services, virtual)
+	n.apply()
+	_, err = FlushConntrack(int(n.router.namespace), map[netip.Addr]Forgotten{leaving.addresses[0]: Connectionless})
+	require.NoError(t, err)
+	_, err = fmt.Fprint(server, "late")
+	require.NoError(t, err)
+	require.NoError(t, client.SetReadDeadline(time.Now().Add(patience)))
+	buffer := make([]byte, 4)
+	_, err = io.ReadFull(client, buffer)
+	require.NoError(t, err)
+	flushed, err := FlushConntrack(int(n.router.namespace), map[netip.Addr]Forgotten{leaving.addresses[0]: All})
+	require.NoError(t, err)
+	require.Equal(t, 1, flushed)
 }
