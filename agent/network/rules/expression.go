@@ -99,6 +99,35 @@ const (
 	tcpACK = 0x10
 )
 
+// Bits of the IP header's flags (RFC 791). The first is reserved: nobody else sets it
+// or looks at it.
+const (
+	reserved     = 0x8000
+	dontFragment = 0x4000
+)
+
+// fragmentFlags is `ip frag-off & MASK == VALUE`.
+func fragmentFlags(mask, value uint16) rule {
+	return do(fragmentOffset(), masked(binary.BigEndian.AppendUint16(nil, mask)), is(expr.CmpOpEq, binary.BigEndian.AppendUint16(nil, value)))
+}
+
+// setFragmentFlags is `ip frag-off set ip frag-off & ^MASK | VALUE`.
+func setFragmentFlags(mask, value uint16) rule {
+	const checksum = 10 // where the header has it
+	return do(fragmentOffset(), rule{
+		&expr.Bitwise{
+			SourceRegister: r0, DestRegister: r0, Len: 2,
+			Mask: binary.BigEndian.AppendUint16(nil, ^mask), Xor: binary.BigEndian.AppendUint16(nil, value),
+		},
+		&expr.Payload{
+			OperationType: expr.PayloadWrite, SourceRegister: r0, Base: expr.PayloadBaseNetworkHeader, Offset: 6, Len: 2,
+			CsumType: expr.CsumTypeInet, CsumOffset: checksum,
+		},
+	})
+}
+
+func fragmentOffset() rule { return field(expr.PayloadBaseNetworkHeader, 6, 2, r0) }
+
 // icmpType is `icmp type NUMBER`.
 func icmpType(number byte) rule {
 	return do(protocol(unix.IPPROTO_ICMP), field(expr.PayloadBaseTransportHeader, 0, 1, r0), is(expr.CmpOpEq, []byte{number}))

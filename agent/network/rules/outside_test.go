@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"bytes"
+	"errors"
 	"net"
 	"net/netip"
 	"testing"
@@ -81,6 +83,63 @@ func TestPublishedPortIsReachedThroughEveryNode(t *testing.T) {
 	l.publish(8010, Published{})
 	l.client.isRefused(at4(one.address(0), 8010), unix.ECONNREFUSED)
 	two.host.isRefused("127.0.0.1:8010", unix.ECONNREFUSED)
+}
+
+// A packet that is larger than the containers' links take is cut to pieces for them,
+// if its sender lets it be; if not, he is told.
+func TestALargePacketArrivesIfItMayBeCut(t *testing.T) {
+	l := newLab(t, 2)
+	one, two := l.nodes[0], l.nodes[1]
+	near, far := one.run(1, true, 255), two.run(1, true, 255)
+	for _, b := range []*box{near, far} {
+		require.NoError(t, b.netlink.LinkSetMTU(b.link("eth0"), 1400))
+	}
+	require.NoError(t, one.router.netlink.LinkSetMTU(one.router.link(near.name), 1400))
+	require.NoError(t, two.router.netlink.LinkSetMTU(two.router.link(far.name), 1400))
+	for port, b := range map[uint16]*box{8010: near, 8011: far} {
+		l.publish(port, Published{Backends: backends(80, b)})
+		packets := b.listen(":80")
+		send := func(discover int, size int) error {
+			return within(l.client.namespace, func() error {
+				conn, err := net.Dial("udp4", at4(one.address(0), int(port)))
+				if err != nil {
+					return err
+				}
+				defer conn.Close()
+				raw, err := conn.(*net.UDPConn).SyscallConn()
+				if err != nil {
+					return err
+				}
+				var set error
+				err = raw.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, discover) })
+				if err := errors.Join(err, set); err != nil {
+					return err
+				}
+				_, err = conn.Write(bytes.Repeat([]byte{'x'}, size))
+				return err
+			})
+		}
+		buffer := make([]byte, 2000)
+		receive := func() int {
+			require.NoError(t, packets.SetReadDeadline(time.Now().Add(patience)))
+			size, _, err := packets.ReadFrom(buffer)
+			require.NoError(t, err)
+			return size
+		}
+		require.NoError(t, send(unix.IP_PMTUDISC_DONT, 1472))
+		require.Equal(t, 1472, receive())
+
+		// The first one that may not be cut is lost, as anywhere; the sender hears of the
+		// smaller way, and cuts the next one himself.
+		deadline := time.Now().Add(patience)
+		for received := false; !received; {
+			require.NoError(t, send(unix.IP_PMTUDISC_WANT, 1471))
+			require.True(t, time.Now().Before(deadline), "no packet arrives")
+			require.NoError(t, packets.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
+			size, _, err := packets.ReadFrom(buffer)
+			received = err == nil && size == 1471
+		}
+	}
 }
 
 func TestPortIsPublishedOnOneAddress(t *testing.T) {

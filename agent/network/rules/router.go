@@ -43,6 +43,7 @@ func routerChains(links Links) map[string]chain {
 	return map[string]chain{
 		"sources": {base: at(nftables.ChainHookPrerouting, nftables.ChainPriorityRaw), rules: []rule{
 			do(from("lo"), accept()),
+			do(from(scheme.Uplink), fragmentFlags(reserved, reserved), setFragmentFlags(reserved|dontFragment, 0)),
 			do(from(scheme.Overlay), accept()),
 			do(from(scheme.Uplink), saddr(r0), in("overlay"), drop()),
 			do(from(scheme.Uplink), accept()),
