@@ -1,4 +1,4 @@
-# What people run: make build test lint bench demo chaos planted clean. CI runs nothing else.
+# What people run: make build test lint bench demo chaos planted soak clean. CI runs nothing else.
 # Needs Go, gcc and make; runc also needs libseccomp-dev, which is installed here
 # when this runs as root and apt-get exists, and named otherwise.
 
@@ -15,7 +15,7 @@ RUNC_PKG       := github.com/opencontainers/runc
 CONTAINERD_TAGS := no_btrfs no_devmapper no_zfs no_cri no_tracing
 RUNC_TAGS       := seccomp netgo osusergo
 
-.PHONY: all build images bundle test lint bench demo planted chaos clean seccomp
+.PHONY: all build images bundle test lint bench demo planted chaos soak clean seccomp
 
 all: build
 
@@ -93,6 +93,11 @@ chaos: build images
 # Four planted bugs, each of which the fault suite must catch.
 planted: build images
 	ORC_PLANTED=1 ORC_BINARY=$(CURDIR)/bin/orc ORC_IMAGES=$(CURDIR)/build/images go test -count=1 -tags bundle -timeout 30m -run PlantedBugs -v ./lab/chaos
+
+# Requests as fast as the machine can while tasks come and go, for as long as you like;
+# needs root, nsenter, nft and conntrack.
+soak: build images
+	ORC_SOAK=$(or $(DURATION),10m) ORC_BINARY=$(CURDIR)/bin/orc ORC_IMAGES=$(CURDIR)/build/images go test -count=1 -tags bundle -timeout 0 -run Soak -v ./lab/e2e
 
 clean:
 	rm -rf bin build $(EMBEDDED)
