@@ -224,10 +224,7 @@ func (f *Fabric) restore() (reasons []string) {
 		return nil
 	}
 	v := f.view()
-	err := f.links.Apply(v.links())
-	err = errors.Join(err, f.links.Restore())
-	v.indexes = f.indexes() // a link may have been made again
-	err = errors.Join(err, f.rules.Apply(v.rules()))
+	err := f.relink(v)
 	reasons, wrong := f.rules.Restore()
 	if len(reasons) > 0 {
 		f.log.Warn("packet rules were not as they should be: mended", zap.Strings("wrong", reasons))
@@ -235,6 +232,22 @@ func (f *Fabric) restore() (reasons []string) {
 	f.name(v, nil)
 	f.judge(errors.Join(err, wrong))
 	return reasons
+}
+
+// restoreLinks is restore for when nobody has touched the rules: to read all of them
+// back is not for nothing. The caller holds mu.
+func (f *Fabric) restoreLinks() {
+	if f.tables.Number == 0 || f.left {
+		return
+	}
+	f.judge(f.relink(f.view()))
+}
+
+// relink restores links and routes, and has the rules name the links there are now.
+func (f *Fabric) relink(v *view) error {
+	err := errors.Join(f.links.Apply(v.links()), f.links.Restore())
+	v.indexes = f.indexes() // a link may have been made again
+	return errors.Join(err, f.rules.Apply(v.rules()))
 }
 
 func (f *Fabric) name(v *view, networks map[string]bool) {

@@ -28,11 +28,12 @@ func (f *Fabric) keep(ctx context.Context) error {
 	look := time.NewTicker(lookPause)
 	defer look.Stop()
 	for {
-		pause := mendPause
+		pause, restore := mendPause, func() { f.restore() }
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-links:
+			restore = f.restoreLinks
 		case <-packets:
 		case <-look.C:
 		case <-f.mend:
@@ -43,7 +44,7 @@ func (f *Fabric) keep(ctx context.Context) error {
 		}
 		f.mu.Lock()
 		f.lookAtHost()
-		f.restore()
+		restore()
 		f.mu.Unlock()
 	}
 }
