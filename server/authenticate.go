@@ -3,20 +3,11 @@ package server
 import (
 	"net/http"
 
-	"golang.org/x/time/rate"
-
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/server/session"
 	"github.com/orc-project/orc/store"
-)
-
-const (
-	// strangersPerSecond bounds the requests of those without a certificate, who
-	// may only join: a signature each is what they cost.
-	strangersPerSecond = 100
-	// maxStrangerBody bounds what they may send, in bytes.
-	maxStrangerBody = 64 << 10
 )
 
 // authenticate says to the handlers who sent a request (ca.PeerFrom). A node is
@@ -47,6 +38,9 @@ func (s *Server) peer(r *http.Request) (ca.Peer, error) {
 	}
 	node := store.Get[api.Node](s.config.Store.Snapshot(), peer.ID)
 	if node == nil {
+		if !s.gate.Spend(nameOf(peer), lookupCost) {
+			return ca.Peer{}, tooMany()
+		}
 		// It may have joined through another manager a moment ago.
 		revision, err := s.config.Store.Linearized(r.Context())
 		if err != nil {
@@ -66,17 +60,38 @@ func (s *Server) peer(r *http.Request) (ca.Peer, error) {
 	return peer, nil
 }
 
-// limitStrangers bounds what those without a certificate can cost.
-func limitStrangers(next http.Handler) http.Handler {
-	limiter := rate.NewLimiter(strangersPerSecond, strangersPerSecond)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, known := ca.PeerFrom(r.Context()); !known {
-			if !limiter.Allow() {
-				session.Refuse(w, api.Errorf(api.CodeUnavailable, "too many requests: try again in a second"))
-				return
-			}
-			r.Body = http.MaxBytesReader(w, r.Body, maxStrangerBody)
+// limit bounds what those without a certificate can cost, who may only join, and
+// what one worker can: all that a stolen one's certificate is good for.
+func (s *Server) limit(next http.Handler) http.Handler {
+	known := func(r *http.Request) bool {
+		_, known := ca.PeerFrom(r.Context())
+		return known
+	}
+	return s.gate.Strangers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if peer, _ := ca.PeerFrom(r.Context()); peer.Role == ca.RoleWorker && !s.gate.Spend(nameOf(peer), cost(r)) {
+			session.Refuse(w, tooMany())
+			return
 		}
 		next.ServeHTTP(w, r)
+	}), known, func(w http.ResponseWriter, why limit.Verdict) {
+		session.Refuse(w, api.Errorf(api.CodeUnavailable, "%s", why))
 	})
+}
+
+const (
+	// lookupCost is for asking the other managers of a node, sessionCost for a write to
+	// the database.
+	lookupCost  = 10
+	sessionCost = 10
+)
+
+func cost(r *http.Request) int {
+	if r.URL.Path == "/v1/session" {
+		return sessionCost
+	}
+	return 1
+}
+
+func tooMany() error {
+	return api.Errorf(api.CodeUnavailable, "too many requests of this node: try again in some seconds")
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/server/ca"
 )
 
@@ -71,13 +73,13 @@ func ListenUnix(path string) (net.Listener, error) {
 // ServeLocal answers on the unix socket of a node that is no manager, until ctx
 // ends.
 func ServeLocal(ctx context.Context, handler http.Handler, listener net.Listener, log *zap.Logger) error {
-	return serve(ctx, local(handler, log), listener, false)
+	return serve(ctx, local(handler, log), bounded(listener))
 }
 
 // ServeRemote answers at the address of a manager that has not begun, until ctx
 // ends: who asks must not be kept waiting, for another manager may answer.
 func ServeRemote(ctx context.Context, handler http.Handler, listener net.Listener, credentials *ca.Credentials, log *zap.Logger) error {
-	return serve(ctx, remote(handler, credentials, log), listener, true)
+	return serveRemote(ctx, limit.NewGate(limit.Default()), handler, listener, credentials, log)
 }
 
 // local is the HTTP server on the unix socket: whoever can open it is root.
@@ -90,13 +92,20 @@ func local(handler http.Handler, log *zap.Logger) *http.Server {
 	return server
 }
 
-// remote is the HTTP server for nodes and clients elsewhere.
-func remote(handler http.Handler, credentials *ca.Credentials, log *zap.Logger) *http.Server {
+// serveRemote runs the HTTP server for nodes and clients elsewhere.
+func serveRemote(ctx context.Context, gate *limit.Gate, handler http.Handler, listener net.Listener, credentials *ca.Credentials, log *zap.Logger) error {
 	server := newServer(handler, log)
 	server.Protocols.SetHTTP2(true)
 	server.TLSConfig = credentials.Server()
-	return server
+	proven := func(state tls.ConnectionState) (string, bool) {
+		peer, ok := ca.PeerOf(&state)
+		return nameOf(peer), ok
+	}
+	return serve(ctx, server, gate.Listen(bounded(listener), server.TLSConfig, proven, log.Named("http")))
 }
+
+// nameOf is what a certificate's connections are counted by.
+func nameOf(peer ca.Peer) string { return peer.Role + "/" + peer.ID }
 
 func newServer(handler http.Handler, log *zap.Logger) *http.Server {
 	// What strangers do to the port is nothing an operator must read.
@@ -115,7 +124,7 @@ func newServer(handler http.Handler, log *zap.Logger) *http.Server {
 }
 
 // serve runs an HTTP server until ctx ends; requests are cancelled with it.
-func serve(ctx context.Context, server *http.Server, listener net.Listener, secure bool) error {
+func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
 	server.BaseContext = func(net.Listener) context.Context { return ctx }
 	requests := &counter{}
 	server.Handler = requests.count(server.Handler)
@@ -133,13 +142,7 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, secu
 			server.Close()
 		}
 	})
-	limited := &limitedListener{Listener: listener, slots: make(chan struct{}, maxConnections)}
-	var err error
-	if secure {
-		err = server.ServeTLS(limited, "", "")
-	} else {
-		err = server.Serve(limited)
-	}
+	err := server.Serve(listener)
 	if stop() {
 		return fmt.Errorf("serve on %s: %w", listener.Addr(), err) // it ended by itself
 	}
@@ -170,7 +173,11 @@ func (c *counter) wait(ctx context.Context) {
 	}
 }
 
-// limitedListener bounds the connections that are open at once.
+// bounded bounds the connections that are open at once.
+func bounded(listener net.Listener) net.Listener {
+	return &limitedListener{Listener: listener, slots: make(chan struct{}, maxConnections)}
+}
+
 type limitedListener struct {
 	net.Listener
 	slots chan struct{}

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/scheduler"
 	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/server/managers"
@@ -39,6 +40,8 @@ type Config struct {
 	// API answers what is not the nodes' own. When it has a Run method, that runs
 	// as long as the server does.
 	API func(*session.Dispatcher, *managers.Managers) http.Handler
+	// Limits of what others may cost; the zero value means limit.Default.
+	Limits limit.Limits
 	// Planner makes the scheduler's working memory; nil means scheduler.New.
 	Planner func(*store.Snapshot) Planner
 }
@@ -53,6 +56,7 @@ type Planner interface {
 type Server struct {
 	config     Config
 	log        *zap.Logger
+	gate       *limit.Gate
 	managers   *managers.Managers
 	dispatcher *session.Dispatcher
 }
@@ -62,10 +66,13 @@ func New(config Config, log *zap.Logger) *Server {
 	if config.Planner == nil {
 		config.Planner = func(snapshot *store.Snapshot) Planner { return scheduler.New(snapshot) }
 	}
+	if config.Limits == (limit.Limits{}) {
+		config.Limits = limit.Default()
+	}
 	others := managers.New(managers.Config{
 		Store: config.Store, Node: config.Node, Credentials: config.Credentials, Members: config.Members, Keys: config.Keys,
 	}, log)
-	return &Server{config: config, log: log, managers: others, dispatcher: session.New(session.Config{
+	return &Server{config: config, log: log, gate: limit.NewGate(config.Limits), managers: others, dispatcher: session.New(session.Config{
 		Store: config.Store, Node: config.Node, Connected: others.Connected, Relay: others.Open,
 		Elsewhere: others.Floor, Heard: others.Heard(),
 	}, log)}
@@ -87,8 +94,8 @@ func (s *Server) Run(ctx context.Context) error {
 		group.Go(func() error { return runner.Run(ctx) })
 	}
 	handler := s.handler(answers)
-	group.Go(func() error { return serve(ctx, remote(handler, s.config.Credentials, s.log), s.config.TCP, true) })
-	group.Go(func() error { return serve(ctx, local(handler, s.log), s.config.Unix, false) })
+	group.Go(func() error { return serveRemote(ctx, s.gate, handler, s.config.TCP, s.config.Credentials, s.log) })
+	group.Go(func() error { return serve(ctx, local(handler, s.log), bounded(s.config.Unix)) })
 	if err := group.Wait(); !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -114,5 +121,5 @@ func (s *Server) handler(answers http.Handler) http.Handler {
 	mux.HandleFunc("GET /v1/floor", s.managers.ServeFloor(s.dispatcher))
 	mux.HandleFunc("POST /v1/relay/{node}", s.managers.Relay(s.dispatcher))
 	mux.Handle("/", answers)
-	return s.authenticate(limitStrangers(mux))
+	return s.authenticate(s.limit(mux))
 }

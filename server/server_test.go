@@ -20,6 +20,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/scheduler"
 	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/server/managers"
@@ -40,6 +41,7 @@ type cluster struct {
 	address    string
 	socket     string
 	dispatcher *session.Dispatcher
+	limits     limit.Limits
 }
 
 // idle plans nothing.
@@ -69,6 +71,11 @@ func newCluster(t *testing.T) *cluster {
 
 // serve runs a manager.
 func (c *cluster) serve(id, socket string) (address string, dispatcher *session.Dispatcher) {
+	c.t.Helper()
+	return c.serveAPI(id, socket, func(*session.Dispatcher, *managers.Managers) http.Handler { return http.HandlerFunc(whoAmI) })
+}
+
+func (c *cluster) serveAPI(id, socket string, answers func(*session.Dispatcher, *managers.Managers) http.Handler) (address string, dispatcher *session.Dispatcher) {
 	t := c.t
 	t.Helper()
 	tcp, err := Listen("127.0.0.1:0")
@@ -78,11 +85,11 @@ func (c *cluster) serve(id, socket string) (address string, dispatcher *session.
 	made := make(chan *session.Dispatcher, 1)
 	s := New(Config{
 		Store: c.store, Node: id, Credentials: c.node(id, api.RoleManager), TCP: tcp, Unix: unix,
-		API: func(d *session.Dispatcher, _ *managers.Managers) http.Handler {
+		API: func(d *session.Dispatcher, others *managers.Managers) http.Handler {
 			made <- d
-			return http.HandlerFunc(whoAmI)
+			return answers(d, others)
 		},
-		Planner: func(*store.Snapshot) Planner { return idle{} },
+		Planner: func(*store.Snapshot) Planner { return idle{} }, Limits: c.limits,
 	}, zap.NewNop())
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -63,12 +63,19 @@ func Read(r io.Reader, message any) error {
 	if size > MaxMessage {
 		return fmt.Errorf("receive message: %d bytes are more than %d", size, MaxMessage)
 	}
+	_, up := message.(*Up)
+	if up && size > MaxUp {
+		return fmt.Errorf("receive message: %d bytes are more than %d", size, MaxUp)
+	}
 	body := make([]byte, size)
 	if _, err := io.ReadFull(r, body); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF // it breaks off after its length
 		}
 		return fmt.Errorf("receive message: %w", err)
+	}
+	if up && items(body) > maxUpItems {
+		return fmt.Errorf("receive message: it has more than %d parts", maxUpItems)
 	}
 	if err := strict.Unmarshal(body, message); err != nil {
 		return fmt.Errorf("decode message: %w", err)

@@ -32,6 +32,15 @@ const InParts = 2
 // MaxMessage is the largest encoded Up or Down, in bytes.
 const MaxMessage = 16 << 20
 
+// MaxUp is the largest encoded Up, in bytes: a manager has thousands of nodes, and
+// does not trust them.
+const MaxUp = 8 << 20
+
+// maxUpItems is how many data items (RFC 8949, section 1.2) an Up may have: a byte
+// of CBOR can become hundreds of memory. Two hundred statuses have some ten
+// thousand.
+const maxUpItems = 1 << 18
+
 // Up is a message from a node. Every field may be absent; an empty one is a
 // heartbeat.
 type Up struct {

@@ -124,7 +124,7 @@ func (d *Dispatcher) converse(ctx context.Context, s *session, up io.Reader, dow
 	received := make(chan struct{})
 	go func() {
 		defer close(received)
-		s.cancel(s.receive(up))
+		s.cancel(s.receive(ctx, up))
 	}()
 	d.mu.Lock()
 	s.begin(d.snapshot)

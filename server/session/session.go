@@ -11,10 +11,21 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/store"
+)
+
+const (
+	// perSecond is how many things a node may tell a second, saved up to burst: what
+	// is more is read later, so that no node keeps the database busy alone. A node
+	// that starts a thousand tasks tells some thousand things.
+	perSecond = 1000
+	burst     = 2 * perSecond
+	// infoCost is what news of the node itself count for: each is a write of its own.
+	infoCost = 50
 )
 
 // maxOpens bounds the streams that wait to be asked for on one session.
@@ -37,6 +48,7 @@ type session struct {
 	// acted is called when the node has acted on something.
 	acted func()
 
+	pace      *rate.Limiter
 	heard     atomic.Int64 // Unix nanoseconds of the last message
 	leaving   atomic.Bool
 	committed atomic.Int64 // the store's revision of the transition to ready
@@ -55,6 +67,7 @@ func newSession(node string, hello *wire.Hello, address netip.Addr, cancel conte
 		id: hello.Session, node: node, address: address, cancel: cancel, scribe: d.scribe,
 		log:  d.log.With(zap.String("node", node), zap.String("session", api.ShortID(hello.Session))),
 		wake: make(chan struct{}, 1), inParts: hello.Protocol >= wire.InParts, around: newSurroundings(node, d.audience), acted: d.nudgeSettle,
+		pace: rate.NewLimiter(perSecond, burst),
 	}
 	s.hear()
 	return s
@@ -173,7 +186,7 @@ func (s *session) settle(revision int64) {
 }
 
 // receive reads what the node says until the connection ends.
-func (s *session) receive(up io.Reader) error {
+func (s *session) receive(ctx context.Context, up io.Reader) error {
 	for {
 		var message wire.Up
 		if err := wire.Read(up, &message); err != nil {
@@ -195,7 +208,19 @@ func (s *session) receive(up io.Reader) error {
 		if len(message.Statuses) > 0 {
 			s.scribe.report(s, message.Statuses)
 		}
+		if err := s.pace.WaitN(ctx, cost(&message)); err != nil {
+			return err
+		}
 	}
+}
+
+// cost of a message. None is held up for longer than a second, which is no silence.
+func cost(message *wire.Up) int {
+	cost := 1 + len(message.Statuses)
+	if message.Info != nil {
+		cost += infoCost
+	}
+	return min(cost, perSecond)
 }
 
 // send writes messages as there is something to tell, or a heartbeat.

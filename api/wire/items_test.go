@@ -1,0 +1,76 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/api"
+)
+
+func TestItemsAreCounted(t *testing.T) {
+	for _, test := range []struct {
+		value any
+		want  int
+	}{
+		{nil, 1}, {7, 1}, {-70000, 1}, {"text", 1}, {make([]byte, 300), 1}, {1.5, 1},
+		{[]int{1, 2, 1000}, 4}, {map[string]any{"a": []any{"b", nil}, "c": uint64(1 << 40)}, 7},
+	} {
+		data, err := Marshal(test.value)
+		require.NoError(t, err)
+		require.Equal(t, test.want, items(data), "%v", test.value)
+	}
+	require.Equal(t, 4, items([]byte{0x9f, 0x01, 0x02, 0xff}), "an indefinite length: its end is one too")
+}
+
+func TestAnUpIsBounded(t *testing.T) {
+	send := func(body []byte) error {
+		return Read(bytes.NewReader(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)), &Up{})
+	}
+	data, err := Marshal(Up{Statuses: make([]api.TaskStatus, 1000)})
+	require.NoError(t, err)
+	require.NoError(t, send(data))
+
+	// Empty statuses take a byte each, and a hundred times that once decoded.
+	bomb, err := Marshal(map[int]any{2: make([]struct{}, maxUpItems)})
+	require.NoError(t, err)
+	require.Less(t, len(bomb), 300<<10)
+	require.ErrorContains(t, send(bomb), "parts")
+	require.ErrorContains(t, send(make([]byte, MaxUp+1)), "more than")
+}
+
+// FuzzItems shows that no well-formed value is counted for less than what it has.
+func FuzzItems(f *testing.F) {
+	data, err := Marshal(message())
+	require.NoError(f, err)
+	f.Add(data)
+	f.Add([]byte{0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	f.Add([]byte{0x9f, 0x7f, 0x61, 0x61, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		count := items(data)
+		require.LessOrEqual(t, count, len(data))
+		var value any
+		if rest, err := cbor.UnmarshalFirst(data, &value); err == nil && len(rest) == 0 {
+			require.GreaterOrEqual(t, count, parts(value))
+		}
+	})
+}
+
+// parts are the items in a decoded value, at least.
+func parts(value any) int {
+	count := 1
+	switch v := value.(type) {
+	case []any:
+		for _, each := range v {
+			count += parts(each)
+		}
+	case map[any]any:
+		for key, each := range v {
+			count += parts(key) + parts(each)
+		}
+	}
+	return count
+}

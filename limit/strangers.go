@@ -1,0 +1,83 @@
+package limit
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// Verdict is why a stranger's request is not answered; empty if it is.
+type Verdict string
+
+// The verdicts.
+const (
+	TooMany     Verdict = "too many requests from this address or from all: try again in some seconds"
+	TooManyFail Verdict = "too many wrong join tokens from this address: try again in a minute"
+)
+
+// Strangers bounds what those can ask that known does not know. A request that is
+// answered with 401 costs its source more than others. refuse answers what is too
+// much.
+func (g *Gate) Strangers(next http.Handler, known func(*http.Request) bool, refuse func(http.ResponseWriter, Verdict)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if known(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		from, verdict := g.begin(r.RemoteAddr)
+		if verdict != "" {
+			refuse(w, verdict)
+			return
+		}
+		defer g.finish(from)
+		control := http.NewResponseController(w)
+		// Without deadlines, as in tests of handlers, there is no slow client either.
+		_ = control.SetReadDeadline(time.Now().Add(g.limits.BodyTimeout))
+		r.Body = http.MaxBytesReader(w, r.Body, g.limits.BodyLimit)
+		answer := &watched{ResponseWriter: w}
+		next.ServeHTTP(answer, r)
+		if answer.status == http.StatusUnauthorized {
+			from.failures.Allow()
+		}
+	})
+}
+
+// begin lets one more request of the address be answered, or says why not.
+func (g *Gate) begin(address string) (*account, Verdict) {
+	var source netip.Prefix
+	if parsed, err := netip.ParseAddrPort(address); err == nil {
+		source = Source(parsed.Addr())
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	from := g.source(source)
+	switch {
+	case from.failures.Tokens() < 1:
+		return nil, TooManyFail
+	case from.requests >= g.limits.AtOnce, !from.tokens.Allow(), !g.all.Allow():
+		return nil, TooMany
+	}
+	from.requests++
+	return from, ""
+}
+
+func (g *Gate) finish(from *account) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	from.requests--
+}
+
+// watched notes the status of an answer.
+type watched struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *watched) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
