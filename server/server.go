@@ -112,14 +112,36 @@ func (s *Server) duties() []duty {
 	}
 }
 
+// route is one that nodes and managers alone speak. Package rest has the others.
+type route struct {
+	pattern string   // as http.ServeMux has it
+	roles   []string // who may use it
+	serve   http.HandlerFunc
+}
+
+func (s *Server) routes() []route {
+	nodes, managers := []string{ca.RoleManager, ca.RoleWorker}, []string{ca.RoleManager}
+	return []route{
+		{"POST /v1/session", nodes, s.dispatcher.ServeSession},
+		{"POST /v1/streams/{id}", nodes, s.dispatcher.ServeStream},
+		{"GET /v1/alive", managers, s.managers.ServeAlive},
+		{"GET /v1/floor", managers, s.managers.ServeFloor(s.dispatcher)},
+		{"POST /v1/relay/{node}", managers, s.managers.Relay(s.dispatcher)},
+	}
+}
+
 // handler mounts the rooms behind authentication.
 func (s *Server) handler(answers http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/session", s.dispatcher.ServeSession)
-	mux.HandleFunc("POST /v1/streams/{id}", s.dispatcher.ServeStream)
-	mux.HandleFunc("GET /v1/alive", s.managers.ServeAlive)
-	mux.HandleFunc("GET /v1/floor", s.managers.ServeFloor(s.dispatcher))
-	mux.HandleFunc("POST /v1/relay/{node}", s.managers.Relay(s.dispatcher))
+	for _, each := range s.routes() {
+		mux.HandleFunc(each.pattern, func(w http.ResponseWriter, r *http.Request) {
+			if err := ca.Require(r.Context(), each.roles...); err != nil {
+				session.Refuse(w, err)
+				return
+			}
+			each.serve(w, r)
+		})
+	}
 	mux.Handle("/", answers)
 	return s.authenticate(s.limit(mux))
 }

@@ -114,12 +114,17 @@ func whoAmI(w http.ResponseWriter, r *http.Request) {
 
 func (c *cluster) node(id string, role api.Role) *ca.Credentials {
 	c.t.Helper()
+	return issue(c.t, c.authority, id, role)
+}
+
+func issue(t *testing.T, authority *ca.Authority, id string, role api.Role) *ca.Credentials {
+	t.Helper()
 	request, key, err := ca.NewRequest()
-	require.NoError(c.t, err)
-	certificate, err := c.authority.SignNode(request, id, role, 0, time.Now())
-	require.NoError(c.t, err)
-	credentials, err := ca.NewCredentials(certificate, key, c.authority.Roots())
-	require.NoError(c.t, err)
+	require.NoError(t, err)
+	certificate, err := authority.SignNode(request, id, role, 0, time.Now())
+	require.NoError(t, err)
+	credentials, err := ca.NewCredentials(certificate, key, authority.Roots())
+	require.NoError(t, err)
 	return credentials
 }
 
