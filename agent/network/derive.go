@@ -70,6 +70,9 @@ func (v *view) rules() rules.State {
 			state.Nodes = append(state.Nodes, peer.Number)
 		}
 	}
+	// In one order, for it counts as a change.
+	slices.SortFunc(state.Subnets, func(a, b rules.Subnet) int { return a.Prefix.Compare(b.Prefix) })
+	slices.Sort(state.Nodes)
 	for _, each := range v.attachments {
 		if each.Freed.IsZero() {
 			state.Containers[each.Link] = rules.Container{Addresses: each.list(), Egress: each.Source != ""}

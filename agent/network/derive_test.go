@@ -1,6 +1,7 @@
 package network
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"testing"
@@ -76,10 +77,22 @@ func TestConnectionsGoToTasksThatAreReadyAndNotLeaving(t *testing.T) {
 	require.Equal(t, map[string]rules.Container{"ob": {Addresses: []netip.Addr{ip("10.0.0.1"), ip("10.255.0.1")}, Egress: true}}, state.Containers)
 	require.Equal(t, []uint16{2}, state.Nodes)
 	require.Equal(t, rules.Links{Host: 7, Overlay: 8, Share: rules.ShareOf(0, 3)}, state.Links)
-	require.ElementsMatch(t, []rules.Subnet{
+	require.Equal(t, []rules.Subnet{
 		{Prefix: netip.MustParsePrefix("10.0.0.0/20")}, {Prefix: netip.MustParsePrefix("10.0.16.0/20")},
 		{Prefix: netip.MustParsePrefix("10.255.0.0/16"), Isolated: true},
 	}, state.Subnets)
+}
+
+func TestWhatDidNotChangeIsDerivedAlike(t *testing.T) {
+	v := shop()
+	for number := range uint16(20) {
+		v.Peers[fmt.Sprint(number)] = wire.Peer{Number: number + 10, Address: ip("192.0.2.9")}
+		v.Networks[fmt.Sprint(number)] = wire.Network{Subnet: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 50, byte(number), 0}), 24)}
+	}
+	first := v.rules()
+	for range 10 {
+		require.Equal(t, first, v.rules())
+	}
 }
 
 func TestAHostPortIsOnlyWhereATaskIs(t *testing.T) {

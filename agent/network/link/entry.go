@@ -140,10 +140,16 @@ func (s setting) String() string { return fmt.Sprintf("%s = %s", s.path, s.value
 
 func (s setting) set(in *space) error {
 	err := within(in.fd, func() error { return os.WriteFile("/proc/sys/"+s.path, []byte(s.value), 0) })
-	if errors.Is(err, os.ErrNotExist) && strings.HasPrefix(s.path, tracking) {
-		return nil // the kernel's module comes with the first packet rule; the next Restore finds it
+	if s.tooEarly(err) {
+		return nil // the next Restore finds it
 	}
 	return err
+}
+
+// tooEarly explains an error: the kernel's module, which has the setting, comes with
+// the first packet rule.
+func (s setting) tooEarly(err error) bool {
+	return errors.Is(err, os.ErrNotExist) && strings.HasPrefix(s.path, tracking)
 }
 
 // unset leaves it: nothing says what it was before, and its link or namespace goes.

@@ -217,10 +217,10 @@ func TestNoLinkHasIPv6(t *testing.T) {
 // A module's settings come with the module: until then there is nothing to mend.
 func TestSettingsOfAModuleThatIsNotThereAreLeft(t *testing.T) {
 	w := newWorld(t)
-	want := tableOf(setting{"net/netfilter/nothing", "1"}, setting{"net/ipv4/nothing", "1"}, setting{"net/ipv4/ip_forward", "0"})
+	want := tableOf(setting{"net/netfilter/nf_conntrack_nothing", "1"}, setting{"net/ipv4/nothing", "1"}, setting{"net/ipv4/ip_forward", "0"})
 	have := make(table)
 	require.NoError(t, w.nodes[0].router.readSettings(want, have))
-	require.Equal(t, tableOf(setting{"net/netfilter/nothing", "1"}, setting{"net/ipv4/ip_forward", "1"}), have)
+	require.Equal(t, tableOf(setting{"net/netfilter/nf_conntrack_nothing", "1"}, setting{"net/ipv4/ip_forward", "1"}), have)
 }
 
 func TestListenersAreInTheRouter(t *testing.T) {

@@ -246,16 +246,15 @@ func (s *space) readSettings(want, have table) error {
 				continue
 			}
 			value, err := os.ReadFile("/proc/sys/" + wanted.path)
-			if errors.Is(err, os.ErrNotExist) {
-				if strings.HasPrefix(wanted.path, "net/netfilter/") {
-					have.add(wanted) // there is nothing to set: the module comes with the first packet rule
-				}
-				continue // its link is gone
-			}
-			if err != nil {
+			switch {
+			case wanted.tooEarly(err):
+				have.add(wanted) // there is nothing to set
+			case errors.Is(err, os.ErrNotExist): // its link is gone
+			case err != nil:
 				return err
+			default:
+				have.add(setting{path: wanted.path, value: strings.TrimSpace(string(value))})
 			}
-			have.add(setting{path: wanted.path, value: strings.TrimSpace(string(value))})
 		}
 		return nil
 	})
