@@ -78,9 +78,6 @@ func (f *Fabric) attach(assignment wire.Assignment, spec *api.ServiceSpec) (atta
 	if err != nil {
 		return want, link.Attachment{}, f.changed, err
 	}
-	if err := disk.Save(f.taskFile(each.Task), each, false); err != nil {
-		return want, link.Attachment{}, nil, err
-	}
 	return *each, f.planLink(each), nil, nil
 }
 
@@ -102,8 +99,12 @@ func (f *Fabric) planLink(each *attachment) link.Attachment {
 	return plan
 }
 
-// connect makes the container's namespace and link, and lets its packets through.
+// connect writes the addresses down, makes the container's namespace and link, and
+// lets its packets through.
 func (f *Fabric) connect(each attachment, plan link.Attachment, assignment wire.Assignment, spec *api.ServiceSpec) (runtime.Network, error) {
+	if err := disk.Save(f.taskFile(each.Task), &each, false); err != nil {
+		return runtime.Network{}, err
+	}
 	namespace, err := f.wire(each.Task, plan)
 	if err != nil {
 		return runtime.Network{}, err
