@@ -41,11 +41,12 @@ type Runtime interface {
 	// progress, which may be nil, is told of bytes done and of all, as they change.
 	Pull(ctx context.Context, image ImageRef, progress func(done, total int64)) (Image, error)
 
-	// Create prepares a container: snapshot, volumes, files, spec; nothing runs yet.
-	// On error nothing of it stays behind.
+	// Create makes all of a container that takes long: snapshot, volumes, files,
+	// namespaces; nothing of the image runs yet. On error nothing of it stays behind.
 	Create(ctx context.Context, spec Spec) error
 
-	// Start runs a created container's process. Its output goes to Output.
+	// Start runs a created container's process. Its output goes to Output. A command
+	// that cannot be run is ErrRejected by now, if it was not by Create.
 	Start(ctx context.Context, id string) error
 
 	// Signal sends a signal ("SIGTERM", "TERM", "15") to the main process.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 
+	"github.com/containerd/containerd/api/services/tasks/v1"
 	runc "github.com/containerd/containerd/api/types/runc/options"
 	"github.com/containerd/containerd/v2/core/containers"
 	"github.com/containerd/containerd/v2/core/mount"
@@ -23,19 +24,19 @@ import (
 // containerID is what containerd takes for one; it is a file's name here.
 var containerID = regexp.MustCompile(`^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$`)
 
-// prepared is what Create knows and Start needs.
-type prepared struct {
-	mounts []mount.Mount // of the root file system
-	meta   meta
-}
-
-// Create implements runtime.Runtime. Two calls go to containerd: one for the
-// container's record and one for its snapshot. The record comes first, so that it
+// Create implements runtime.Runtime. Three calls go to containerd: one for the
+// container's record, one for its snapshot and one for its process, which waits for
+// the start with its namespaces and mounts made. The record comes first, so that it
 // keeps the snapshot from being collected.
 func (r *Runtime) Create(ctx context.Context, spec runtime.Spec) error {
 	if !containerID.MatchString(spec.ID) {
 		return api.Invalidf("container ID %q: want letters, digits, '.', '_' and '-'", spec.ID)
 	}
+	done, err := r.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	defer r.locks.lock(spec.ID)()
 	ctx, cancel := detach(ctx)
 	defer cancel()
@@ -63,6 +64,9 @@ func (r *Runtime) Create(ctx context.Context, spec runtime.Spec) error {
 		return err
 	}
 	roots, err := r.furnish(ctx, spec, wanted, info)
+	if err == nil {
+		err = r.createProcess(ctx, spec, roots)
+	}
 	if err != nil {
 		removed, cancel := detach(ctx)
 		defer cancel()
@@ -71,7 +75,29 @@ func (r *Runtime) Create(ctx context.Context, spec runtime.Spec) error {
 		}
 		return explainCreate(err)
 	}
-	r.prepared.Store(spec.ID, prepared{roots, m})
+	return nil
+}
+
+// createProcess makes the container's first process, which runs nothing of the
+// image yet.
+func (r *Runtime) createProcess(ctx context.Context, spec runtime.Spec, roots []mount.Mount) error {
+	// The shim waits until somebody reads; from then on it holds both ends itself.
+	release, err := holdFIFOs(spec.Output)
+	if err != nil {
+		return err
+	}
+	defer release()
+	request := &tasks.CreateTaskRequest{
+		ContainerID: spec.ID, Rootfs: mount.ToProto(roots), Terminal: spec.Container.TTY,
+		Stdin: spec.Output.Stdin, Stdout: spec.Output.Stdout, Stderr: spec.Output.Stderr,
+	}
+	if spec.Container.TTY {
+		request.Stderr = ""
+	}
+	if _, err := r.client.TaskService().Create(ctx, request); err != nil {
+		_, explained := failedStart("create container "+spec.ID, err)
+		return explained
+	}
 	return nil
 }
 

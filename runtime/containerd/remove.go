@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/errdefs"
@@ -29,7 +30,6 @@ func (r *Runtime) Remove(ctx context.Context, id string) error {
 // is gone already, so that a removal cut short is finished by the next; the record
 // goes last but one, as it says what there is to remove.
 func (r *Runtime) remove(ctx context.Context, id string) error {
-	r.prepared.Delete(id)
 	service := r.client.ContainerService()
 	record, err := service.Get(ctx, id)
 	if errdefs.IsNotFound(err) {
@@ -67,13 +67,13 @@ func (r *Runtime) endTask(ctx context.Context, id string, all bool) error {
 	service := r.client.TaskService()
 	// Nothing is left to kill: no such task, or its process has ended.
 	_, err := service.Kill(ctx, &tasks.KillRequest{ContainerID: id, Signal: uint32(unix.SIGKILL), All: all})
-	if err = native(err); err != nil && !errdefs.IsNotFound(err) {
+	if err = native(err); err != nil && !errdefs.IsNotFound(err) && !shimGone(err) {
 		return fmt.Errorf("kill it: %w", err)
 	}
 	_, err = service.Wait(ctx, &tasks.WaitRequest{ContainerID: id})
 	if err = native(err); errdefs.IsNotFound(err) {
 		return nil
-	} else if err != nil {
+	} else if err != nil && !shimGone(err) {
 		return fmt.Errorf("wait for its end: %w", err)
 	}
 	_, err = service.Delete(ctx, &tasks.DeleteTaskRequest{ContainerID: id})
@@ -82,3 +82,7 @@ func (r *Runtime) endTask(ctx context.Context, id string, all bool) error {
 	}
 	return nil
 }
+
+// shimGone says that a shim died whose task containerd still knows: deleting the
+// task kills what the shim left.
+func shimGone(err error) bool { return err != nil && strings.Contains(err.Error(), "ttrpc: closed") }

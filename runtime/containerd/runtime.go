@@ -48,11 +48,10 @@ type Runtime struct {
 	boot   string
 	host   host
 
-	locks    keyLock
-	uses     uses
-	images   imageCache
-	prepared sync.Map      // ID → prepared: what Create knows and Start needs
-	starting chan struct{} // a slot for each start under way
+	locks  keyLock
+	uses   uses
+	images imageCache
+	turns  chan struct{} // see turn
 
 	snapshotterOnce sync.Mutex
 	snapshotterName string
@@ -96,9 +95,7 @@ func New(config Config, logger *zap.Logger) (*Runtime, error) {
 	r := &Runtime{
 		config: config, layout: layout{data: data, run: run}, client: c, log: logger.Named("runtime"),
 		boot: strings.TrimSpace(string(boot)), host: hostFacts(),
-		// More at once only get into each other's way: each starts a shim and, in
-		// turn, four runcs.
-		starting: make(chan struct{}, max(8, 2*goruntime.NumCPU())),
+		turns: make(chan struct{}, max(8, 2*goruntime.NumCPU())),
 	}
 	// What calls of an earlier process left half-way.
 	if err := errors.Join(r.sweepVolumes(), os.RemoveAll(r.layout.exec())); err != nil {

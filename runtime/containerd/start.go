@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"github.com/containerd/containerd/api/services/tasks/v1"
-	"github.com/containerd/containerd/v2/core/mount"
 	"github.com/containerd/errdefs"
 	"github.com/moby/sys/signal"
 	"golang.org/x/sys/unix"
@@ -17,78 +16,49 @@ import (
 	"github.com/orc-project/orc/runtime"
 )
 
+// turn waits until a container may be made or started: more at once only get into
+// each other's way, as each starts a shim and, in turn, four runcs.
+func (r *Runtime) turn(ctx context.Context) (done func(), err error) {
+	select {
+	case r.turns <- struct{}{}:
+		return func() { <-r.turns }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // Start implements runtime.Runtime. Who wants the output from its first byte opens
 // the FIFOs before.
 func (r *Runtime) Start(ctx context.Context, id string) error {
-	select {
-	case r.starting <- struct{}{}:
-		defer func() { <-r.starting }()
-	case <-ctx.Done():
-		return ctx.Err()
+	done, err := r.turn(ctx)
+	if err != nil {
+		return err
 	}
+	defer done()
 	defer r.locks.lock(id)()
 	ctx, cancel := detach(ctx)
 	defer cancel()
 	if !r.started(id).IsZero() {
 		return fmt.Errorf("start container %s: %w: it was started before", id, runtime.ErrRejected)
 	}
-	p, err := r.prepare(ctx, id)
-	if err != nil {
-		return err
-	}
-	if p.meta.Boot != r.boot {
-		return fmt.Errorf("start container %s: %w: it is from before the host's restart", id, runtime.ErrRejected)
-	}
-	// The shim waits until somebody reads; from then on it holds both ends itself.
-	release, err := holdFIFOs(p.meta.Output)
-	if err != nil {
-		return fmt.Errorf("start container %s: %w", id, err)
-	}
-	defer release()
-	request := &tasks.CreateTaskRequest{
-		ContainerID: id, Rootfs: mount.ToProto(p.mounts), Terminal: p.meta.TTY,
-		Stdin: p.meta.Output.Stdin, Stdout: p.meta.Output.Stdout, Stderr: p.meta.Output.Stderr,
-	}
-	if p.meta.TTY {
-		request.Stderr = ""
-	}
-	service := r.client.TaskService()
-	if _, err := service.Create(ctx, request); err != nil {
-		_, explained := failedStart("start container "+id, err)
-		return explained
-	}
 	if err := r.markStarted(id); err != nil {
-		return errors.Join(explain("start container "+id, err), r.endTask(ctx, id, p.meta.HostPid))
+		return explain("start container "+id, err)
 	}
-	if _, err := service.Start(ctx, &tasks.StartRequest{ContainerID: id}); err != nil {
-		_, explained := failedStart("start container "+id, err)
-		return errors.Join(explained, r.endTask(ctx, id, p.meta.HostPid), r.unmarkStarted(id))
+	if _, err := r.client.TaskService().Start(ctx, &tasks.StartRequest{ContainerID: id}); err != nil {
+		return r.notStarted(ctx, id, err)
 	}
-	r.prepared.Delete(id)
 	return nil
 }
 
-// prepare recalls what Create knew, or asks containerd.
-func (r *Runtime) prepare(ctx context.Context, id string) (prepared, error) {
-	if found, ok := r.prepared.Load(id); ok {
-		return found.(prepared), nil
+// notStarted explains why a container did not start, which it may do yet.
+func (r *Runtime) notStarted(ctx context.Context, id string, err error) error {
+	if errdefs.IsNotFound(native(err)) {
+		if _, missing := r.Inspect(ctx, id); missing != nil {
+			return errors.Join(missing, os.RemoveAll(r.layout.state(id)))
+		}
 	}
-	record, err := r.client.ContainerService().Get(ctx, id)
-	if errdefs.IsNotFound(err) {
-		return prepared{}, fmt.Errorf("container %s: %w", id, runtime.ErrNotFound)
-	}
-	if err != nil {
-		return prepared{}, explain("start container "+id, err)
-	}
-	m, err := readMeta(record)
-	if err != nil {
-		return prepared{}, err
-	}
-	mounts, err := r.client.SnapshotService(record.Snapshotter).Mounts(ctx, record.SnapshotKey)
-	if err != nil {
-		return prepared{}, explain("start container "+id, err)
-	}
-	return prepared{mounts, m}, nil
+	_, explained := failedStart("start container "+id, err)
+	return errors.Join(explained, r.unmarkStarted(id))
 }
 
 // holdFIFOs opens an output's FIFOs for reading and writing, which never blocks.
@@ -118,6 +88,12 @@ func (r *Runtime) Signal(ctx context.Context, id, name string) error {
 	number, err := parseSignal(name)
 	if err != nil {
 		return err
+	}
+	if r.started(id).IsZero() { // its process, if there is one, only waits for the start
+		if _, err := r.Inspect(ctx, id); err != nil {
+			return err
+		}
+		return fmt.Errorf("container %s: %w", id, runtime.ErrNotRunning)
 	}
 	_, err = r.client.TaskService().Kill(ctx, &tasks.KillRequest{ContainerID: id, Signal: uint32(number)})
 	if err = native(err); errdefs.IsNotFound(err) {

@@ -210,8 +210,10 @@ func (s *suite) testErrors(t *testing.T) {
 
 	bad := s.spec(t)
 	bad.Container.Entrypoint = []string{"/no/such"}
-	s.create(t, bad)
-	err = s.Runtime.Start(ctx, bad.ID)
+	if err = s.Runtime.Create(ctx, bad); err == nil {
+		err = s.Runtime.Start(ctx, bad.ID)
+	}
+	require.NoError(t, s.Runtime.Remove(ctx, bad.ID))
 	require.ErrorIs(t, err, runtime.ErrRejected)
 	require.ErrorContains(t, err, "/no/such")
 	require.NotContains(t, err.Error(), "\n", "one line")
