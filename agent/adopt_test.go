@@ -210,7 +210,7 @@ func TestATaskIsDrainedAndThenGivesItsAddressBack(t *testing.T) {
 	bubble(t, func(t *testing.T, h *host) {
 		n := &networks{attached: make(map[string]bool)}
 		h.agent.config.Networks = n
-		h.assign("a", true, nil)
+		h.assign("a", true, func(s *api.ServiceSpec) { s.Ports = []api.Port{{Target: 80}} })
 		require.Equal(t, "10.0.0.7", h.status("a").Addresses["net"].String())
 		h.end("a")
 		require.Equal(t, api.TaskStopping, h.status("a").State)
@@ -221,6 +221,16 @@ func TestATaskIsDrainedAndThenGivesItsAddressBack(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, api.TaskShutdown, h.status("a").State)
 		require.False(t, n.has("a"))
+	})
+}
+
+func TestATaskThatNobodyCanReachIsNotDrained(t *testing.T) {
+	bubble(t, func(t *testing.T, h *host) {
+		h.agent.config.Networks = &networks{attached: make(map[string]bool)}
+		h.assign("a", true, nil)
+		require.Equal(t, api.TaskRunning, h.status("a").State)
+		h.end("a")
+		require.Equal(t, api.TaskShutdown, h.status("a").State, "at once")
 	})
 }
 

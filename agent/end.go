@@ -48,11 +48,12 @@ func (t *task) drain(ctx context.Context) error {
 	return pause(ctx, delay)
 }
 
-// drainDelay is how long a leaving task's connections are given.
+// drainDelay is how long a leaving task's connections are given: none where nobody
+// can have any.
 func (t *task) drainDelay() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.agent.config.Networks == nil || t.want == nil || t.want.spec == nil || t.want.spec.NetworkMode != "" {
+	if t.agent.config.Networks == nil || t.want == nil || t.want.spec == nil || !t.want.spec.Reachable() {
 		return 0
 	}
 	if d := t.want.spec.DrainDelay; d != nil {

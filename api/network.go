@@ -76,6 +76,12 @@ type Endpoint struct {
 // Kind implements Object.
 func (*Endpoint) Kind() Kind { return KindEndpoint }
 
+// Reachable says whether others can find the service's containers: by a port that it
+// publishes, or over a network that it names.
+func (s *ServiceSpec) Reachable() bool {
+	return s.NetworkMode == "" && (len(s.Ports) > 0 || slices.ContainsFunc(s.Networks, func(a NetworkAttachment) bool { return a.Network != IngressID }))
+}
+
 // Attachments are the networks a service's containers are on, in order: those it
 // names, and the ingress network when it names none or publishes a port.
 // None for the network modes host and none.
