@@ -91,6 +91,8 @@ func (s assignments) goal(id string) goal {
 		return goalGone
 	case each.Task.Desired == api.DesiredRun:
 		return goalRun
+	case each.Task.Desired == api.DesiredReady:
+		return goalReady
 	}
 	return goalEnd
 }

@@ -20,7 +20,7 @@ func (a *Agent) needs() housekeeping.Needs {
 		t.mu.Unlock()
 	}
 	for id, each := range a.set.Tasks {
-		if a.set.goal(id) != goalRun {
+		if !a.set.goal(id).makes() {
 			continue
 		}
 		needs.Tasks[id] = true

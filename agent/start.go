@@ -25,18 +25,15 @@ func (t *task) prepare(ctx context.Context) (time.Duration, error) {
 	if left := time.Until(status.NextStart); left > 0 {
 		return left, nil
 	}
-	if !isClosed(t.agent.mayStart()) {
-		t.note(func(s *api.TaskStatus) {
-			s.State, s.Message = api.TaskPreparing, "waits until replaced tasks have ended"
-		})
-		return t.awaitStart(ctx), nil
-	}
 	t.note(func(s *api.TaskStatus) {
 		if t.failure == 0 { // else the message says what is being tried again
 			s.Message = ""
 		}
 		s.State, s.NextStart = api.TaskPreparing, time.Time{}
 	})
+	if t.heldUp(ctx) {
+		return 0, nil
+	}
 	spec, err := t.ready(ctx, want, status)
 	if err == nil {
 		err = t.create(ctx, spec)
@@ -52,7 +49,7 @@ func (t *task) ready(ctx context.Context, want *assigned, status api.TaskStatus)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	t.mu.Lock()
-	if t.goal != goalRun {
+	if !t.goal.makes() {
 		t.mu.Unlock()
 		return runtime.Spec{}, errUnwanted
 	}
@@ -73,14 +70,20 @@ func (t *task) ready(ctx context.Context, want *assigned, status api.TaskStatus)
 	return spec, err
 }
 
-// awaitStart sleeps until the node has ended what it must.
-func (t *task) awaitStart(ctx context.Context) time.Duration {
+// heldUp sleeps while the node has something to end before anything new starts, and
+// says whether it had.
+func (t *task) heldUp(ctx context.Context) bool {
+	may := t.agent.mayStart()
+	if isClosed(may) {
+		return false
+	}
+	t.note(func(s *api.TaskStatus) { s.Message = "waits until replaced tasks have ended" })
 	select {
 	case <-ctx.Done():
-	case <-t.agent.mayStart():
+	case <-may:
 	case <-t.wakeup:
 	}
-	return 0
+	return true
 }
 
 // refuse tells errors that trying again does not mend from those of the moment,
@@ -196,7 +199,7 @@ func (t *task) create(ctx context.Context, spec runtime.Spec) error {
 		return ctx.Err()
 	}
 	t.mu.Lock()
-	still := t.goal == goalRun
+	still := t.goal.makes()
 	t.mu.Unlock()
 	if !still {
 		return nil
@@ -213,21 +216,24 @@ func (t *task) create(ctx context.Context, spec runtime.Spec) error {
 	t.mu.Lock()
 	t.container = &runtime.Container{ID: spec.ID, Task: spec.Task, State: runtime.Created, Output: spec.Output}
 	t.mu.Unlock()
-	return t.startCreated(ctx)
+	return nil
 }
 
-// startCreated starts the container that was just made. One that does not start is
+// startCreated starts the container that was made. One that does not start is
 // removed.
-func (t *task) startCreated(ctx context.Context) error {
+func (t *task) startCreated(ctx context.Context) (time.Duration, error) {
+	if t.heldUp(ctx) {
+		return 0, nil
+	}
 	t.mu.Lock()
 	id := t.container.ID
 	t.blame = ""
 	t.mu.Unlock()
 	if err := t.agent.config.Runtime.Start(ctx, id); err != nil {
-		return errors.Join(err, t.clean(ctx))
+		return 0, t.refuse(ctx, errors.Join(err, t.clean(ctx)))
 	}
 	t.begun(id, 0, time.Now())
-	return nil
+	return 0, nil
 }
 
 // begun notes a new attempt.

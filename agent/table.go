@@ -4,19 +4,23 @@ package agent
 type goal int
 
 const (
-	goalRun  goal = iota // run, by its restart policy
-	goalEnd              // end, and stay as history
-	goalGone             // end, and be forgotten
-	goalHold             // end, and run again when a manager is in reach
+	goalRun   goal = iota // run, by its restart policy
+	goalReady             // be created, and wait for goalRun
+	goalEnd               // end, and stay as history
+	goalGone              // end, and be forgotten
+	goalHold              // end, and run again when a manager is in reach
 	goals
 )
+
+// makes says whether a goal wants a container.
+func (g goal) makes() bool { return g == goalRun || g == goalReady }
 
 // found is what there is of a task's container.
 type found int
 
 const (
 	none    found = iota
-	created       // prepared, never started: its maker died
+	created       // never started
 	running
 	exited
 	founds
@@ -27,7 +31,9 @@ type action int
 
 const (
 	rest     action = iota // wait for something to change
-	prepare                // pull, create, start
+	prepare                // pull, create
+	await                  // say that it is ready
+	start                  // run what was created
 	watch                  // see that it is well
 	conclude               // note how it ended, decide whether it starts again
 	stop                   // signal it, and kill it when its grace is over
@@ -40,13 +46,18 @@ const (
 // what there is of its container. A test shows that it leads every task to its
 // goal.
 //
-//	goalRun:  prepare → watch ──exit──▶ conclude → clean → prepare … or rest
-//	goalEnd:  stop → conclude → clean → finish → rest
-//	goalGone: stop → conclude → clean → forget
-//	goalHold: stop → conclude → clean → rest, until it is goalRun again
+//	goalRun:   prepare → start → watch ──exit──▶ conclude → clean → prepare … or rest
+//	goalReady: prepare → await, until it is goalRun
+//	goalEnd:   stop → conclude → clean → finish → rest
+//	goalGone:  stop → conclude → clean → forget
+//	goalHold:  stop → conclude → clean → rest, until it is goalRun again
 var table = [goals][2][founds]action{
 	goalRun: {
-		{none: prepare, created: clean, running: watch, exited: conclude},
+		{none: prepare, created: start, running: watch, exited: conclude},
+		{none: rest, created: clean, running: stop, exited: clean},
+	},
+	goalReady: {
+		{none: prepare, created: await, running: stop, exited: conclude},
 		{none: rest, created: clean, running: stop, exited: clean},
 	},
 	goalEnd: {

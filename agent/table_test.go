@@ -10,13 +10,15 @@ import (
 func after(g goal, over bool, f found, a action) (bool, found) {
 	switch a {
 	case prepare:
+		return over, created
+	case start:
 		return over, running
 	case stop:
 		return over, exited
 	case clean:
 		return over, none
 	case conclude:
-		return over || g == goalEnd || g == goalGone, none
+		return over || g == goalReady || g == goalEnd || g == goalGone, none
 	case finish:
 		return true, f
 	}
@@ -31,7 +33,7 @@ func TestTheTableLeadsEveryTaskToItsGoal(t *testing.T) {
 				steps := 0
 				for ; steps < 10; steps++ {
 					a := next(g, nowOver, nowFound)
-					if a == rest || a == watch || a == forget {
+					if a == rest || a == await || a == watch || a == forget {
 						break
 					}
 					nowOver, nowFound = after(g, nowOver, nowFound, a)
@@ -40,6 +42,8 @@ func TestTheTableLeadsEveryTaskToItsGoal(t *testing.T) {
 				switch last := next(g, nowOver, nowFound); {
 				case g == goalRun && !over:
 					require.Equal(t, watch, last)
+				case g == goalReady && !nowOver:
+					require.Equal(t, await, last)
 				case g == goalGone:
 					require.Equal(t, forget, last)
 				default:

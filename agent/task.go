@@ -89,8 +89,8 @@ func (t *task) load() {
 func (t *task) assign(g goal, want *assigned, news bool) (superseded bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.goal == goalRun && g != goalRun {
-		superseded = t.container != nil && t.container.State != runtime.Exited // one that starts is still seen as created
+	if t.goal.makes() && !g.makes() {
+		superseded = t.goal == goalRun && t.container != nil && t.container.State != runtime.Exited // one that starts is still seen as created
 		if t.giveUp != nil {
 			t.giveUp()
 		}
@@ -113,10 +113,10 @@ func (t *task) known() bool {
 	return t.want != nil
 }
 
-// adopt takes a container that was found as the task's; the caller holds the
-// agent's mu.
+// adopt takes a container that was found as the task's. One that was never started
+// is made anew: who made it may have died half-way. The caller holds the agent's mu.
 func (t *task) adopt(c runtime.Container) {
-	if t.container != nil && t.container.Task.Attempt >= c.Task.Attempt {
+	if c.State == runtime.Created || t.container != nil && t.container.Task.Attempt >= c.Task.Attempt {
 		t.extra = append(t.extra, c.ID)
 		return
 	}
@@ -216,12 +216,17 @@ func (t *task) do(ctx context.Context, g goal) (wait time.Duration, done bool, e
 		t.agent.left(t) // nobody waits for what remains to be done
 	}
 	chosen := next(g, over, f)
-	if g == goalRun && !understood && chosen != watch {
+	if g.makes() && !understood && chosen != watch {
 		return idle, false, nil // until a manager tells how it should run
 	}
 	switch chosen {
 	case prepare:
 		wait, err = t.prepare(ctx)
+	case await:
+		t.note(func(s *api.TaskStatus) { s.State, s.Message = api.TaskReady, "" })
+		wait = idle
+	case start:
+		wait, err = t.startCreated(ctx)
 	case watch:
 		wait, err = t.watch(ctx)
 	case conclude:

@@ -10,6 +10,9 @@ import (
 // new task. Written by the leader only.
 //
 //	pending ──(NodeID set)──▶ on a node ──(Desired=shutdown)──▶ ends ──▶ history ──▶ removed
+//
+// One that is to replace another is on its node as ready, and runs when the other has
+// ended.
 type Task struct {
 	Meta
 	Service  string `json:"service"`
@@ -37,6 +40,7 @@ type Desired string
 
 // The goals; they only move down this list.
 const (
+	DesiredReady    Desired = "ready" // make all that takes long, start nothing
 	DesiredRun      Desired = "run"
 	DesiredShutdown Desired = "shutdown" // stop, keep logs and status as history
 	DesiredRemove   Desired = "remove"   // stop and forget everything
@@ -98,6 +102,7 @@ const (
 	TaskPending   TaskState = "pending"   // no node yet
 	TaskAssigned  TaskState = "assigned"  // has a node, which has not reported
 	TaskPreparing TaskState = "preparing" // pulling, creating
+	TaskReady     TaskState = "ready"     // created; starts when it is to run
 	TaskStarting  TaskState = "starting"  // started, not yet healthy
 	TaskRunning   TaskState = "running"   // runs, and healthy if it has a check
 	TaskWaiting   TaskState = "waiting"   // ended, will be started again at NextStart

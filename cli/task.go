@@ -101,6 +101,8 @@ func desiredState(r taskRow) string {
 		return "Shutdown"
 	case r.task.Desired == api.DesiredRemove:
 		return "Remove"
+	case r.task.Desired == api.DesiredReady:
+		return "Ready"
 	}
 	return "Running"
 }

@@ -25,8 +25,8 @@ func (a *API) tasks(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	desired := api.Desired(r.URL.Query().Get("desired"))
-	if !slices.Contains([]api.Desired{"", api.DesiredRun, api.DesiredShutdown, api.DesiredRemove}, desired) {
-		return api.Invalidf("desired=%q: use run, shutdown or remove", desired)
+	if !slices.Contains([]api.Desired{"", api.DesiredReady, api.DesiredRun, api.DesiredShutdown, api.DesiredRemove}, desired) {
+		return api.Invalidf("desired=%q: use ready, run, shutdown or remove", desired)
 	}
 	views := []api.TaskView{}
 	for _, task := range chosen.tasks(snapshot) {

@@ -192,7 +192,7 @@ func (a *API) viewNode(s *store.Snapshot, node *api.Node, leader string) api.Nod
 		view.Status.ID = node.ID
 	}
 	for task := range store.Find[api.Task](s, store.ByNode, node.ID) {
-		if task.Desired != api.DesiredRun {
+		if task.Desired != api.DesiredRun && task.Desired != api.DesiredReady {
 			continue
 		}
 		if status := store.Get[api.TaskStatus](s, task.ID); status != nil && status.State.Terminal() {

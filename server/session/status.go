@@ -20,7 +20,7 @@ const (
 // acceptable reports whether an agent may report the state.
 func acceptable(state api.TaskState) bool {
 	switch state {
-	case api.TaskPreparing, api.TaskStarting, api.TaskRunning, api.TaskWaiting, api.TaskStopping,
+	case api.TaskPreparing, api.TaskReady, api.TaskStarting, api.TaskRunning, api.TaskWaiting, api.TaskStopping,
 		api.TaskComplete, api.TaskShutdown, api.TaskFailed, api.TaskRejected:
 		return true
 	}
