@@ -134,10 +134,12 @@ func report(snapshot *store.Snapshot) *store.Tx {
 		status.Attempts = []api.Attempt{{Container: "c" + task.ID, Started: time.Now(), ExitCode: -1}}
 		revision := store.Get[api.Revision](snapshot, api.RevisionID(task.Service, task.Revision))
 		switch {
-		case task.Desired != api.DesiredRun:
+		case task.Desired != api.DesiredRun && task.Desired != api.DesiredReady:
 			status.State = api.TaskShutdown
 		case revision != nil && strings.HasPrefix(revision.Spec.Container.Image, "crasher"):
 			status.State, status.Message = api.TaskRejected, "it crashes"
+		case task.Desired == api.DesiredReady:
+			status.State, status.Attempts = api.TaskReady, nil
 		}
 		if old == nil || !old.State.Terminal() && old.State != status.State {
 			tx.Require(task)

@@ -33,17 +33,20 @@ const sameMoment = time.Minute
 
 // follow looks at the slots that the rollout has touched: it notes what failed,
 // ends old tasks that a new one stands in for, and counts the slots that are still
-// under way.
-func (p *pass) follow(record *api.Rollout, config api.UpdateConfig) (inFlight int) {
+// under way, and of them those that change places: whose new task is not up yet.
+func (p *pass) follow(record *api.Rollout, config api.UpdateConfig) (inFlight, changing int) {
 	monitor := value(config.Monitor, api.Duration(api.DefaultUpdateMonitor)).Std()
 	up := fmt.Sprintf("revision %d runs", record.To)
 	if record.State == api.RolloutRebalancing {
 		up = "its successor runs where it was moved to"
 	}
 	for _, s := range p.slots {
+		if s.unmakeable() && !slices.Contains(record.Failed, s.key()) {
+			record.Failed = append(record.Failed, s.key())
+		}
 		if s.holder == nil {
 			if p.waitsForEnd(s) {
-				inFlight++ // between the old task and the new
+				inFlight, changing = inFlight+1, changing+1
 			}
 			continue
 		}
@@ -77,12 +80,14 @@ func (p *pass) follow(record *api.Rollout, config api.UpdateConfig) (inFlight in
 				p.retireOlder(s, "revision "+fmt.Sprint(record.To)+" needs its place")
 			}
 			inFlight++
-			if !at.IsZero() {
+			if at.IsZero() {
+				changing++
+			} else {
 				p.wakeAt(at)
 			}
 		}
 	}
-	return inFlight
+	return inFlight, changing
 }
 
 // ran says whether the slot had a task on a node before its holder.

@@ -17,7 +17,7 @@ func (p *pass) coverNodes() {
 		byNode[s.node] = s
 	}
 	why := p.eachNode(byNode, p.service.Current, func(s *slot) {
-		p.create(s, p.successorRevision(s), 0, p.whyNew(s))
+		p.succeed(s, p.successorRevision(s), 0, p.whyNew(s))
 	})
 	p.standIn(byNode[""], 0, why)
 }
@@ -35,7 +35,7 @@ func (p *pass) eachNode(byNode map[string]*slot, revision int, create func(*slot
 		if s != nil && (s.holder != nil || p.waitsForEnd(s)) || d.mayTake(n) != fits {
 			continue
 		}
-		if d.room(n) != fits {
+		if (s == nil || s.successor() == nil) && d.room(n) != fits {
 			lacking = append(lacking, n)
 			continue
 		}
@@ -50,15 +50,15 @@ func (p *pass) eachNode(byNode map[string]*slot, revision int, create func(*slot
 	return d.explain(lacking)
 }
 
-// fill creates a task for a slot. A node's slot stays empty while the node has no
+// fill gives a slot its next task. A node's slot stays empty while the node has no
 // room for it: eachNode will say so.
 func (p *pass) fill(s *slot, revision, iteration int, reason string) {
-	if s.node != "" {
+	if s.node != "" && s.successor() == nil {
 		if n := p.nodes.byID[s.node]; n == nil || p.demand(p.id, revision).judge(n) != fits {
 			return
 		}
 	}
-	p.create(s, revision, iteration, reason)
+	p.succeed(s, revision, iteration, reason)
 }
 
 // standIn keeps one pending task that says why, or none when there is nothing to

@@ -19,7 +19,7 @@ func (p *pass) forget() {
 	past := make(map[key][]*member)
 	for _, m := range p.members {
 		switch {
-		case !m.ended() || m.task.Desired == api.DesiredRun:
+		case !m.ended() || m.task.Desired == api.DesiredRun || m.task.Desired == api.DesiredReady:
 		case m.task.Desired == api.DesiredRemove:
 			p.forgetMember(m, m.task.Reason)
 		default:

@@ -30,7 +30,7 @@ func (p *pass) runJob() {
 // service was a job.
 func (p *pass) stopUnwanted(belongs func(*api.Task) bool) {
 	for _, m := range p.members {
-		if m.task.Desired == api.DesiredRun && !belongs(m.task) {
+		if (m.task.Desired == api.DesiredRun || m.task.Desired == api.DesiredReady) && !belongs(m.task) {
 			p.stop(m, "a later run of the job")
 		}
 	}

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/orc-project/orc/api"
@@ -39,6 +40,11 @@ func (p *pass) leaveNodes() {
 				p.retire(s, m, why)
 			} else {
 				p.explainAway(m)
+			}
+		}
+		for _, m := range slices.Clone(s.prepared) {
+			if why := p.mustLeave(m); why != "" {
+				p.unprepare(s, m, why)
 			}
 		}
 	}

@@ -28,4 +28,7 @@ func (m *member) ended() bool { return ended(m.task, m.status) }
 // wanted says that it should run and may still.
 func (m *member) wanted() bool { return m.task.Desired == api.DesiredRun && !m.ended() }
 
+// prepared says that it is, or is being, made ready to take another's place.
+func (m *member) prepared() bool { return m.task.Desired == api.DesiredReady && !m.ended() }
+
 func (m *member) running() bool { return m.wanted() && m.state() == api.TaskRunning }

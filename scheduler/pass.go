@@ -48,6 +48,7 @@ func (p *pass) run() {
 	} else {
 		p.fillSlots(func(*api.Task) bool { return true })
 		p.leaveNodes()
+		p.dropStale()
 		p.scale()
 		p.carryOver()
 		p.rollOut()

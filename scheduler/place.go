@@ -52,18 +52,7 @@ func (p *pass) place(m *member) {
 	if d == nil {
 		return
 	}
-	n, why := p.home(m, d)
-	if n == nil && why == "" {
-		n = p.target(m, d)
-	}
-	if n == nil && why == "" {
-		placer := p.placers[m.task.Revision]
-		if placer == nil {
-			placer = newPlacer(&p.nodes, d, p.lend())
-			p.placers[m.task.Revision] = placer
-		}
-		n, why = placer.next()
-	}
+	n, why := p.findNode(m, d)
 	if n == nil {
 		p.explain(m, why)
 		return
@@ -73,8 +62,38 @@ func (p *pass) place(m *member) {
 	p.replace(PlaceTask, m, before, after, after.Reason)
 	p.hold(after)
 	p.tentative = append(p.tentative, after.ID)
+	p.countOn(n)
+}
+
+// findNode finds a node for a task, or why there is none. The caller counts it.
+func (p *pass) findNode(m *member, d *demand) (*node, string) {
+	n, why := p.home(m, d)
+	if n == nil && why == "" {
+		n = p.target(m, d)
+	}
+	if n != nil || why != "" {
+		return n, why
+	}
+	placer := p.placers[m.task.Revision]
+	if placer == nil {
+		placer = newPlacer(&p.nodes, d, p.lend())
+		p.placers[m.task.Revision] = placer
+	}
+	return placer.next()
+}
+
+// countOn counts one more task on a node.
+func (p *pass) countOn(n *node) {
 	if n.count++; n.count == 1 {
 		p.counted = append(p.counted, n)
+	}
+}
+
+// goes counts a task as one that its successor replaces, or, by -1, as one that it
+// does not.
+func (p *pass) goes(m *member, by int) {
+	if n := p.nodes.byID[m.task.Node]; n != nil && m.wanted() {
+		n.count, n.going = n.count-by, n.going+by
 	}
 }
 
@@ -126,7 +145,7 @@ func (p *pass) count() {
 			continue
 		}
 		before := n.count + n.failures
-		if m.wanted() {
+		if m.wanted() || m.prepared() {
 			n.count++
 		}
 		if m.status != nil {
@@ -145,9 +164,10 @@ func (p *pass) count() {
 	}
 	for _, s := range p.slots {
 		for _, old := range s.older {
-			if n := p.nodes.byID[old.task.Node]; n != nil && old.wanted() {
-				n.count, n.going = n.count-1, n.going+1
-			}
+			p.goes(old, 1)
+		}
+		if s.holder != nil && s.successor() != nil {
+			p.goes(s.holder, 1)
 		}
 	}
 }

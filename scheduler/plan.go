@@ -39,6 +39,8 @@ type Action string
 const (
 	CreateTask    Action = "create"   // a new task, placed or pending
 	PlaceTask     Action = "place"    // a pending task got its node
+	PrepareTask   Action = "prepare"  // a new task that is made ready to take another's place
+	StartTask     Action = "start"    // it takes it
 	ExplainTask   Action = "explain"  // a pending task's reason changed
 	CarryTask     Action = "carry"    // a task belongs to a later revision without being replaced
 	StopTask      Action = "stop"     // Desired moves to shutdown

@@ -28,6 +28,7 @@ type storm struct {
 
 func newStorm(t *testing.T, seed uint64) *storm {
 	s := &storm{world: newWorld(t, 4), dice: rand.New(rand.NewPCG(seed, 1)), joined: 4, lives: make(map[string]int)}
+	s.dated = s.dice.IntN(8) == 0
 	s.shuffle = s.dice.Shuffle // an update's changes come in no order that means anything
 	for node := range store.All[api.Node](s.snapshot) {
 		s.setNode(node.ID, func(n *api.Node, status *api.NodeStatus) {
@@ -88,11 +89,8 @@ func (s *storm) strike() string {
 	switch what := s.dice.IntN(14); {
 	case what < 3 || service == nil:
 		s.submit(name, s.dice.IntN(6), s.spec(kind))
-		if current := store.Get[api.Service](s.snapshot, name).Current; s.dice.IntN(4) == 0 {
-			s.crash[current] = true
-		} else {
-			delete(s.crash, current)
-		}
+		current := store.Get[api.Service](s.snapshot, name).Current
+		s.crash[current], s.broken[current] = s.dice.IntN(4) == 0, s.dice.IntN(6) == 0
 		return "submit " + name
 	case what == 3:
 		scaled := *service
@@ -158,6 +156,7 @@ func (s *storm) check() {
 			living[fmt.Sprint(task.Service, " ", task.Slot, " ", task.Node)]++
 		}
 	}
+	s.checkPrepared()
 	for id, reserved := range memory {
 		if status := store.Get[api.NodeStatus](s.snapshot, id); status != nil {
 			require.LessOrEqual(s.t, reserved, status.Info.Capacity.Memory, "node %s is over-committed", id)
@@ -165,6 +164,23 @@ func (s *storm) check() {
 	}
 	for what, count := range living {
 		require.LessOrEqual(s.t, count, 2, "one slot on one node: %s", what)
+	}
+}
+
+// checkPrepared looks at what is made ready: no more than may be under way at once,
+// and each for a slot that has or had another task.
+func (s *storm) checkPrepared() {
+	for service := range store.All[api.Service](s.snapshot) {
+		revision := store.Get[api.Revision](s.snapshot, api.RevisionID(service.ID, service.Current))
+		update, rollback := value(revision.Spec.Update.Parallelism, 1), value(revision.Spec.Rollback.Parallelism, 1)
+		count := 0
+		for task := range store.Find[api.Task](s.snapshot, store.ByService, service.ID) {
+			if task.Desired == api.DesiredReady && task.Revision == service.Current {
+				require.NotEmpty(s.t, task.Node)
+				count++
+			}
+		}
+		require.True(s.t, update == 0 || count <= max(update, rollback), "%s: %d tasks are made ready", service.ID, count)
 	}
 }
 
@@ -202,7 +218,7 @@ func (s *storm) settled() {
 			require.True(s.t, !slots[key] || paused || explained || away, "%s has two tasks for good in one slot", service.ID)
 			slots[key] = true
 			failing := status != nil && status.State.Terminal()
-			require.True(s.t, at || task.Node == "" || away || failing || paused || explained || s.crash[task.Revision],
+			require.True(s.t, at || task.Node == "" || away || failing || paused || explained || s.crash[task.Revision] || s.broken[task.Revision],
 				"%s %s: revision %d of %d, node %s: %+v", service.ID, key, task.Revision, service.Current, task.Node, status)
 			require.False(s.t, rollout != nil && active(rollout.State) && !explained && at && len(slots) == service.Replicas && !away && service.Replicas > 0 && !s.lagging(service),
 				"%s: the rollout never ends: %+v", service.ID, rollout)
@@ -216,6 +232,9 @@ func (s *storm) settled() {
 		}
 	}
 	for task := range store.All[api.Task](s.snapshot) {
+		if rollout := store.Get[api.Rollout](s.snapshot, task.Service); task.Desired == api.DesiredReady {
+			require.True(s.t, rollout != nil && active(rollout.State), "nobody waits for a task that is made ready: %+v", task)
+		}
 		if store.Get[api.Service](s.snapshot, task.Service) == nil {
 			node := store.Get[api.NodeStatus](s.snapshot, task.Node)
 			require.True(s.t, node != nil && node.State == api.NodeDown, "a removed service's task stays: %+v", task)

@@ -20,13 +20,16 @@ import (
 //	                                       rollback: Current moves back ──▶ rollback_started
 //
 // A rollback is the same on its way back, and pauses when it fails.
-func (p *pass) rollOut() {
+func (p *pass) rollOut() { p.dropPrepared(p.takeOn()) }
+
+// takeOn goes on with the service's rollout, if there is one, and returns its record.
+func (p *pass) takeOn() *api.Rollout {
 	stored := store.Get[api.Rollout](p.snapshot, p.id)
 	outdated := p.outdated()
 	record, begun := p.rollout(stored, outdated)
 	if !begun || !active(record.State) {
 		if record = p.beginRebalance(record); record == nil {
-			return
+			return nil
 		}
 	}
 	p.targets = record.Targets
@@ -34,18 +37,12 @@ func (p *pass) rollOut() {
 	if record.State == api.RolloutRollingBack {
 		config = p.revision.Spec.Rollback
 	}
-	inFlight := p.follow(record, config)
+	inFlight, changing := p.follow(record, config)
 	if p.giveUp(record, config) {
 		p.save(stored, record)
-		return
+		return record
 	}
-	room := len(outdated)
-	if parallelism := value(config.Parallelism, 1); parallelism > 0 {
-		room = min(room, max(0, parallelism-inFlight))
-	}
-	for _, s := range outdated[:room] {
-		p.renew(s, config.Order, record)
-	}
+	p.renewSome(outdated, record, config, inFlight, changing)
 	if record.State == api.RolloutRebalancing {
 		inFlight += p.rebalance(record, config, inFlight)
 	}
@@ -53,6 +50,7 @@ func (p *pass) rollOut() {
 		p.end(record)
 	}
 	p.save(stored, record)
+	return record
 }
 
 // rollout returns the record to go on with, begun anew when the service's current
@@ -196,13 +194,17 @@ func (p *pass) revert(record *api.Rollout, why string) {
 func (p *pass) whyFailed(record *api.Rollout) string {
 	text := fmt.Sprintf("%d of %d tasks failed", len(record.Failed), len(p.slots))
 	for _, s := range p.slots {
-		if s.key() != record.Failed[0] || s.holder == nil || s.holder.status == nil {
+		m := s.spoiled()
+		if m == nil {
+			m = s.holder
+		}
+		if s.key() != record.Failed[0] || m == nil || m.status == nil {
 			continue
 		}
-		if message := s.holder.status.Message; message != "" {
+		if message := m.status.Message; message != "" {
 			return text + ": " + p.name(s) + ": " + message
 		}
-		for _, attempt := range slices.Backward(s.holder.status.Attempts) {
+		for _, attempt := range slices.Backward(m.status.Attempts) {
 			if !attempt.Finished.IsZero() {
 				return text + fmt.Sprintf(": %s: %s", p.name(s), cmp.Or(attempt.Error, fmt.Sprintf("ended with exit code %d", attempt.ExitCode)))
 			}

@@ -69,7 +69,7 @@ func (p *pass) shrink(filled []*slot, surplus int) {
 
 // discard ends a slot's tasks for good: nothing of them is kept.
 func (p *pass) discard(s *slot, reason string) {
-	for _, m := range slices.Concat([]*member{s.holder}, s.older, s.leaving, s.past) {
+	for _, m := range slices.Concat([]*member{s.holder}, s.older, s.prepared, s.leaving, s.past) {
 		if m != nil && m.task.Desired != api.DesiredRemove {
 			p.change(DiscardTask, m, func(t *api.Task) { t.Desired = api.DesiredRemove }, reason)
 		}
@@ -97,7 +97,7 @@ func (p *pass) grow(missing int) {
 		if p.waitsForEnd(s) {
 			continue // its time comes when the old one has ended
 		}
-		p.create(s, p.successorRevision(s), 0, p.whyNew(s))
+		p.succeed(s, p.successorRevision(s), 0, p.whyNew(s))
 	}
 }
 

@@ -17,11 +17,14 @@ type slot struct {
 	// older are others that should run still (start-first).
 	holder *member
 	older  []*member
+	// prepared are tasks that were made, or are, to take the holder's place when it
+	// has ended: see prepare.go. There is more than one only after a mishap.
+	prepared []*member
 	// kept says that the slot is to be filled, though not now.
 	kept bool
 	// leaving are tasks that were told to stop and have not ended.
 	leaving []*member
-	// past are tasks that ended after they were told to, the newest first.
+	// past are tasks that ended after they were told to, the one told last first.
 	past []*member
 }
 
@@ -72,6 +75,10 @@ func (p *pass) fillSlots(belongs func(*api.Task) bool) {
 		}
 		s.add(m)
 	}
+	for _, s := range p.slots {
+		slices.SortStableFunc(s.leaving, func(a, b *member) int { return cmp.Compare(a.task.Version, b.task.Version) })
+		slices.SortStableFunc(s.past, func(a, b *member) int { return cmp.Compare(b.task.Version, a.task.Version) })
+	}
 	slices.SortFunc(p.slots, func(a, b *slot) int { return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.node, b.node)) })
 }
 
@@ -79,15 +86,22 @@ func (p *pass) fillSlots(belongs func(*api.Task) bool) {
 func (s *slot) add(m *member) {
 	switch {
 	case m.task.Desired == api.DesiredRun:
-		if s.holder != nil {
-			s.older = append(s.older, s.holder)
-		}
-		s.holder = m
+		s.hold(m)
+	case m.task.Desired == api.DesiredReady:
+		s.prepared = append(s.prepared, m)
 	case m.ended():
 		s.past = append([]*member{m}, s.past...)
 	default:
 		s.leaving = append(s.leaving, m)
 	}
+}
+
+// hold makes a member the holder, beside those that there are.
+func (s *slot) hold(m *member) {
+	if s.holder != nil {
+		s.older = append(s.older, s.holder)
+	}
+	s.holder = m
 }
 
 func (p *pass) isCurrent(m *member) bool {

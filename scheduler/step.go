@@ -38,7 +38,7 @@ func (p *pass) replace(action Action, m *member, before, after *api.Task, reason
 	}
 	planned := &p.steps[m.step-1]
 	planned.After, planned.Reason = after, reason
-	if planned.Action != CreateTask {
+	if planned.Action != CreateTask && planned.Action != PrepareTask {
 		planned.Action = action
 	}
 }
@@ -62,7 +62,17 @@ func (p *pass) retire(s *slot, m *member, reason string) {
 }
 
 // create plans a task for a slot, placed by placePending, and makes it the holder.
-func (p *pass) create(s *slot, revision, iteration int, reason string) *member {
+func (p *pass) create(s *slot, revision, iteration int, reason string) {
+	m := p.draft(s, revision, iteration, reason)
+	p.add(CreateTask, m)
+	if s.holder != nil && s.holder.task.Desired == api.DesiredRun {
+		s.older = append(s.older, s.holder)
+	}
+	s.holder = m
+}
+
+// draft is a slot's new task, of which nothing is planned yet.
+func (p *pass) draft(s *slot, revision, iteration int, reason string) *member {
 	task := p.tasks.next()
 	*task = api.Task{
 		Service: p.id, Revision: revision, Slot: s.number, Node: s.node, Iteration: iteration,
@@ -72,18 +82,18 @@ func (p *pass) create(s *slot, revision, iteration int, reason string) *member {
 	task.Created, task.Updated = p.now, p.now
 	m := p.memory.next()
 	m.task = task
-	p.step(CreateTask, nil, task, reason)
+	return m
+}
+
+// add plans a drafted task, which holds from now on what it needs of its node.
+func (p *pass) add(action Action, m *member) {
+	p.step(action, nil, m.task, m.task.Reason)
 	m.step = len(p.steps)
 	p.members = append(p.members, m)
-	if s.holder != nil && s.holder.task.Desired == api.DesiredRun {
-		s.older = append(s.older, s.holder)
+	if m.task.Node != "" {
+		p.hold(m.task)
+		p.tentative = append(p.tentative, m.task.ID)
 	}
-	s.holder = m
-	if task.Node != "" {
-		p.hold(task)
-		p.tentative = append(p.tentative, task.ID)
-	}
-	return m
 }
 
 // drop takes back a step that was planned in this pass.

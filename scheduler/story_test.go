@@ -84,6 +84,7 @@ func (s *story) tell(text string) string {
 //	status TASK STATE [MESSAGE…]        a node reports; TASK as the output names it
 //	obey                                nodes carry out what tasks want, one state further
 //	crash REVISION                      from now on tasks of it fail when they run
+//	break REVISION                      from now on no node can make tasks of it
 //	wait DURATION
 //	plan                                plan, print the steps, apply them
 //	settle DURATION                     plan and obey until nothing happens, print the tasks
@@ -126,6 +127,8 @@ func (s *story) do(out *strings.Builder, line string) {
 		s.obey()
 	case "crash":
 		s.crash[s.number(word[1])] = true
+	case "break":
+		s.broken[s.number(word[1])] = true
 	case "wait":
 		s.now = s.now.Add(s.duration(word[1]))
 	case "plan":
@@ -189,7 +192,7 @@ func (s *story) describe(out *strings.Builder, step Step) {
 	switch o := object.(type) {
 	case *api.Task:
 		fmt.Fprint(out, s.name(o))
-		if o.Node != "" && (step.Action == CreateTask || step.Action == PlaceTask) {
+		if o.Node != "" && slices.Contains([]Action{CreateTask, PlaceTask, PrepareTask}, step.Action) {
 			fmt.Fprint(out, " on ", o.Node)
 		}
 	case *api.TaskStatus:
@@ -252,6 +255,7 @@ func (s *story) list(out *strings.Builder) {
 		if task.Node != "" {
 			where = " on " + task.Node
 		}
+		s.name(task) // counted from when it was first seen
 		if task.Desired == api.DesiredRun {
 			line := fmt.Sprintf("%s.%d%s revision %d %s", task.Service, task.Slot, where, task.Revision, state)
 			if task.Node == "" {

@@ -24,10 +24,14 @@ type world struct {
 	shuffle func(int, func(int, int))
 	// crash has the revisions whose tasks fail once they run.
 	crash map[int]bool
+	// broken has those whose tasks no node can make.
+	broken map[int]bool
+	// dated says that the nodes run an agent that knows of no tasks to be made ready.
+	dated bool
 }
 
 func newWorld(t testing.TB, nodes int) *world {
-	w := &world{t: t, now: start, revision: 1, crash: make(map[int]bool)}
+	w := &world{t: t, now: start, revision: 1, crash: make(map[int]bool), broken: make(map[int]bool)}
 	var objects []api.Object
 	for i := range nodes {
 		id := fmt.Sprintf("n%03d", i+1)
@@ -143,9 +147,19 @@ func (w *world) next(task *api.Task, state api.TaskState) api.TaskState {
 	switch {
 	case state.Terminal():
 		return state
+	case task.Desired == api.DesiredReady && w.dated:
+		return api.TaskShutdown
+	case task.Desired == api.DesiredReady && w.broken[task.Revision]:
+		return api.TaskRejected
+	case task.Desired == api.DesiredReady && state == "":
+		return api.TaskPreparing
+	case task.Desired == api.DesiredReady:
+		return api.TaskReady
 	case task.Desired != api.DesiredRun:
 		return api.TaskShutdown
-	case state == "":
+	case w.broken[task.Revision] && state == "":
+		return api.TaskRejected
+	case state == "", state == api.TaskPreparing, state == api.TaskReady:
 		return api.TaskStarting
 	case w.crash[task.Revision]:
 		return api.TaskFailed

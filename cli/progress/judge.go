@@ -258,17 +258,16 @@ func ended(task *api.TaskView) string {
 	return string(status.State)
 }
 
-// note says what the first task that is not running is doing.
+// note says what the first task that is not running is doing; else the first that is
+// made ready to take another's place.
 func note(service *api.ServiceView, tasks []api.TaskView) string {
-	var first *api.TaskView
-	for i := range tasks {
-		task := &tasks[i]
-		if task.Desired != api.DesiredRun || !current(service, task) || good(service, task) {
-			continue
-		}
-		if first == nil || task.Slot < first.Slot || task.Slot == first.Slot && task.Name < first.Name {
-			first = task
-		}
+	first := firstOf(tasks, func(task *api.TaskView) bool {
+		return task.Desired == api.DesiredRun && current(service, task) && !good(service, task)
+	})
+	if first == nil {
+		first = firstOf(tasks, func(task *api.TaskView) bool {
+			return task.Desired == api.DesiredReady && task.Status.State != api.TaskReady
+		})
 	}
 	if first == nil {
 		return ""
@@ -281,6 +280,18 @@ func note(service *api.ServiceView, tasks []api.TaskView) string {
 		return text + ": " + first.Status.Message
 	}
 	return text
+}
+
+// firstOf is the chosen task of the lowest slot, or nil.
+func firstOf(tasks []api.TaskView, chosen func(*api.TaskView) bool) *api.TaskView {
+	var first *api.TaskView
+	for i := range tasks {
+		task := &tasks[i]
+		if chosen(task) && (first == nil || task.Slot < first.Slot || task.Slot == first.Slot && task.Name < first.Name) {
+			first = task
+		}
+	}
+	return first
 }
 
 // current says whether a task is of the revision that is wanted, or of one that
