@@ -96,11 +96,10 @@ func (s *soak) String() string {
 func (s *soak) ask(ctx context.Context, address string) {
 	for ctx.Err() == nil {
 		began := time.Now()
-		local, stage, err := s.request(address)
+		local, stage, seen, err := s.request(address)
 		took := time.Since(began)
-		var seen string
 		if err != nil {
-			seen = s.look(local)
+			seen += "in the end:\n" + s.look(local) + s.logs(began.Add(-5*time.Second))
 		}
 		s.mu.Lock()
 		s.done++
@@ -115,28 +114,61 @@ func (s *soak) ask(ctx context.Context, address string) {
 	}
 }
 
-func (s *soak) request(address string) (local, stage string, err error) {
+// suspicious is after how long a request is looked at while it waits.
+const suspicious = 1500 * time.Millisecond
+
+// request sends one, and returns the client's end of its connection, how far it came,
+// and what was seen of it while it waited.
+func (s *soak) request(address string) (local, stage, seen string, err error) {
+	began := time.Now()
 	conn, err := net.DialTimeout("tcp", address, visitTimeout)
 	if err != nil {
-		return "", "dial", err
+		return "", "dial", "", err
 	}
 	defer conn.Close()
 	local = conn.LocalAddr().String()
+	seen = fmt.Sprintf("connected after %s\n", time.Since(began))
+	looked := make(chan string, 1)
+	look := time.AfterFunc(suspicious, func() { looked <- s.look(local) })
+	defer func() {
+		if !look.Stop() {
+			seen += "after a while:\n" + <-looked
+		}
+	}()
 	if err := conn.SetDeadline(time.Now().Add(visitTimeout)); err != nil {
-		return local, "deadline", err
+		return local, "deadline", seen, err
 	}
 	if _, err := fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n"); err != nil {
-		return local, "write", err
+		return local, "write", seen, err
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		return local, "read", err
+		return local, "read", seen, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return local, "answer", errors.New(response.Status)
+		return local, "answer", seen, errors.New(response.Status)
 	}
-	return local, "", nil
+	return local, "", seen, nil
+}
+
+// logs are what the nodes have said since then.
+func (s *soak) logs(since time.Time) string {
+	var all strings.Builder
+	for _, node := range s.lab.Nodes() {
+		data, err := os.ReadFile(node.LogFile())
+		if err != nil {
+			fmt.Fprintln(&all, err)
+		}
+		for line := range strings.Lines(string(data)) {
+			_, after, found := strings.Cut(line, `"ts":"`)
+			at, _, _ := strings.Cut(after, `"`)
+			if when, err := time.Parse(time.RFC3339Nano, at); found && err == nil && when.After(since) {
+				fmt.Fprintf(&all, "%s: %s", node.Name(), line)
+			}
+		}
+	}
+	return all.String()
 }
 
 // look shows what nodes' routers know of the connection from a local port, and where
