@@ -116,6 +116,8 @@ func (p *RestartPolicy) validate() error {
 		return wrong("delay", "restart delay %s is negative", *p.Delay)
 	case p.MaxAttempts != nil && *p.MaxAttempts < 0:
 		return wrong("maxAttempts", "restart max attempts %d: use 0 (no limit) or more", *p.MaxAttempts)
+	case p.Condition == RestartNone && p.MaxAttempts != nil && *p.MaxAttempts > 0:
+		return wrong("maxAttempts", "restart condition none with max attempts %d: nothing is started again; leave one of them out", *p.MaxAttempts)
 	case p.Window < 0:
 		return wrong("window", "restart window %s is negative", p.Window)
 	}

@@ -83,7 +83,10 @@ func TestEveryWrongValueIsNamed(t *testing.T) {
 		"memory reservation": func(s *ServiceSpec) {
 			s.Resources = Resources{Limits: ResourceSet{Memory: 1 << 30}, Reservations: ResourceSet{Memory: 2 << 30}}
 		},
-		"restart condition":    func(s *ServiceSpec) { s.Restart.Condition = "always" },
+		"restart condition": func(s *ServiceSpec) { s.Restart.Condition = "always" },
+		"restart condition none with max attempts 3": func(s *ServiceSpec) {
+			s.Restart.Condition, s.Restart.MaxAttempts = RestartNone, pointer(3)
+		},
 		"restart max attempts": func(s *ServiceSpec) { s.Restart.MaxAttempts = pointer(-1) },
 		"constraint":           func(s *ServiceSpec) { s.Placement.Constraints = []string{"zone=a"} },
 		"spread":               func(s *ServiceSpec) { s.Placement.Preferences = []Preference{{Spread: "zone"}} },

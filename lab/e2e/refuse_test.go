@@ -46,6 +46,7 @@ func TestBadInputGetsOneClearLineAndChangesNothing(t *testing.T) {
 			"use stop-first", 1,
 		},
 		"job with an update order": {[]string{"service", "create", "--name", "x", "--mode", "replicated-job", "--update-order", "start-first", "clock:1.0"}, "a job does not roll", 1},
+		"attempts of none":         {[]string{"service", "create", "--name", "x", "--restart-condition", "none", "--restart-max-attempts", "3", "clock:1.0"}, "nothing is started again", 1},
 		"missing secret":           {[]string{"service", "create", "--name", "x", "--secret", "nothing", "clock:1.0"}, "nothing", 1},
 		"negative scale":           {[]string{"service", "scale", "clock=-1"}, "-1", 2},
 	} {
