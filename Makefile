@@ -1,4 +1,4 @@
-# What people run: make build test lint bench demo chaos planted soak clean. CI runs nothing else.
+# What people run: make build test lint bench fuzz demo chaos planted soak clean. CI runs nothing else.
 # Needs Go, gcc and make; runc also needs libseccomp-dev, which is installed here
 # when this runs as root and apt-get exists, and named otherwise.
 
@@ -15,7 +15,7 @@ RUNC_PKG       := github.com/opencontainers/runc
 CONTAINERD_TAGS := no_btrfs no_devmapper no_zfs no_cri no_tracing
 RUNC_TAGS       := seccomp netgo osusergo
 
-.PHONY: all build images bundle test lint bench demo planted chaos soak clean seccomp
+.PHONY: all build images bundle test lint bench fuzz demo planted chaos soak clean seccomp
 
 all: build
 
@@ -81,6 +81,14 @@ lint:
 
 bench: build images
 	ORC_BINARY=$(CURDIR)/bin/orc ORC_IMAGES=$(CURDIR)/build/images go test -p 1 -tags bundle -timeout 30m -run '^$$' -bench . ./...
+
+# Every fuzz target, FUZZTIME each. What one finds is written to its package's
+# testdata/fuzz: mend it and commit that too.
+fuzz:
+	@git grep '^func Fuzz' -- '*_test.go' | sed -E 's|^(.*)/[^/]*:func (Fuzz[A-Za-z]*).*|./\1 \2|' | while read -r package target; do \
+	  echo "$$package $$target"; \
+	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),10s) "$$package" </dev/null || exit 1; \
+	done
 
 demo: build images
 	lab/demo.sh

@@ -379,3 +379,27 @@ func TestALyingSessionHarmsNobodyElse(t *testing.T) {
 		require.NotContains(t, answer.Body.String(), word)
 	}
 }
+
+// FuzzSession lets a worker say anything in its session: what is not its own stays
+// as it is.
+func FuzzSession(f *testing.F) {
+	var seed bytes.Buffer
+	require.NoError(f, wire.Write(&seed, &wire.Up{Hello: hello("w1")}))
+	require.NoError(f, wire.Write(&seed, &wire.Up{Statuses: []api.TaskStatus{{Meta: api.Meta{ID: "theirtask"}, State: api.TaskFailed}}, Applied: 1, Leaving: true}))
+	f.Add(seed.Bytes())
+	f.Add(seed.Bytes()[:seed.Len()/2])
+	f.Fuzz(func(t *testing.T, said []byte) {
+		i := newInsider(t)
+		before := i.store.Snapshot()
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/session", bytes.NewReader(said))
+		request.TLS, request.ProtoMajor = i.tls, 2
+		answer := httptest.NewRecorder()
+		i.handler.ServeHTTP(answer, request)
+		after := i.store.Snapshot()
+		require.Same(t, store.Get[api.TaskStatus](before, "theirtask"), store.Get[api.TaskStatus](after, "theirtask"))
+		require.Same(t, store.Get[api.NodeStatus](before, "w2"), store.Get[api.NodeStatus](after, "w2"))
+		for _, word := range planted {
+			require.NotContains(t, answer.Body.String(), word)
+		}
+	})
+}

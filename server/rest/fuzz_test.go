@@ -1,8 +1,12 @@
 package rest
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/server/deploy"
 	"github.com/orc-project/orc/store"
 )
@@ -102,4 +107,38 @@ func applied(draft *deploy.Draft) *store.Snapshot {
 		}
 	}
 	return builder.Snapshot(revision)
+}
+
+// FuzzRequest sends any body and query to any route: what is wrong with them is the
+// user's to know, never a failure of the manager.
+func FuzzRequest(f *testing.F) {
+	bodies := []any{
+		api.ServiceCreate{Spec: shop().Services["web"]}, api.AppDeploy{Spec: shop()}, api.FileSpec{Name: "x", Data: []byte("x")}, api.NetworkSpec{Name: "x"},
+		api.VolumeSpec{Name: "x"}, api.JoinRequest{Secret: "x", Role: api.RoleWorker}, api.TokenRequest{Role: api.RoleWorker, Uses: 1},
+		api.Settings{NodeTimeout: 1}, api.ClientRequest{Name: "x"}, api.NodeUpdate{}, api.FileUpdate{Data: []byte("x")}, api.MemberRequest{Peer: "a:1", API: "a:2"},
+	}
+	for i := range Routes() {
+		body, err := json.Marshal(bodies[i%len(bodies)])
+		require.NoError(f, err)
+		f.Add(uint8(i), "n2", "force=1&since=1s&tail=1", body)
+	}
+	f.Fuzz(func(t *testing.T, index uint8, ref, query string, body []byte) {
+		route := Routes()[int(index)%len(Routes())]
+		m := newManager(t)
+		path := strings.NewReplacer("{ref}", url.PathEscape(ref), "{role}", url.PathEscape(ref)).Replace(route.Path)
+		address, err := url.Parse(path)
+		if err != nil {
+			return
+		}
+		if values, err := url.ParseQuery(query); err == nil {
+			values.Del("follow") // which does not end by itself
+			values.Del("stream")
+			address.RawQuery = values.Encode()
+		}
+		request := httptest.NewRequestWithContext(ca.WithPeer(m.ctx, ca.Peer{ID: "n1id", Role: ca.RoleManager}), route.Method, "/", bytes.NewReader(body))
+		request.URL = address
+		answer := httptest.NewRecorder()
+		m.api.ServeHTTP(answer, request)
+		require.NotEqual(t, http.StatusInternalServerError, answer.Code, "%s %s: %s", route.Method, address, answer.Body)
+	})
 }
