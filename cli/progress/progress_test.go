@@ -147,6 +147,24 @@ func TestAnUpdateIsOverWhenItsRolloutSaysSo(t *testing.T) {
 	})
 }
 
+func TestWhatIsMadeReadyIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		w.task(1, 1, api.TaskRunning)
+		w.service.Current = 2
+		w.service.Rollout = &api.Rollout{From: 1, To: 2, State: api.RolloutUpdating}
+		_, printed, err := follow(t, w, progress.Watch{Want: map[string]int{"s1": 2}}, func() {
+			next := w.task(1, 2, api.TaskPreparing)
+			next.Desired, next.Status.Message = api.DesiredReady, "pulling web:2: 30%"
+			w.sleep(time.Second + time.Millisecond)
+			w.only(func() { w.task(1, 2, api.TaskRunning) })
+			w.service.Rollout = &api.Rollout{From: 1, To: 2, State: api.RolloutCompleted}
+		})
+		require.NoError(t, err)
+		require.Contains(t, printed, "web: 0/1 web.1 preparing: pulling web:2: 30%\n")
+	})
+}
+
 func TestARebalanceIsOverWhenItsTasksHaveMoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(1)
