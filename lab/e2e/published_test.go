@@ -20,6 +20,17 @@ import (
 
 const published = "../../testdata/compose"
 
+// noMedia is what the media server's owner would write, too, to try it on a machine
+// that has neither a graphics card nor the file server.
+const noMedia = `
+services:
+  jellyfin:
+    devices: !override ["/dev/null:/dev/dri"]
+volumes:
+  library:
+    driver_opts: !override {type: tmpfs, device: tmpfs, o: "size=1m"}
+`
+
 // TestComposeFilesAsPeoplePublishThemRun deploys them as they are. Only what is in
 // the containers is another: a program that stands in for all.
 func TestComposeFilesAsPeoplePublishThemRun(t *testing.T) {
@@ -27,10 +38,14 @@ func TestComposeFilesAsPeoplePublishThemRun(t *testing.T) {
 	for name, value := range map[string]string{"DB_PASSWORD": "hunter2", "SECRET_KEY": "key", "HTPASSWD": "user:hash"} {
 		t.Setenv(name, value)
 	}
-	apps := make(map[string]api.AppSpec)
+	apps, files := make(map[string]api.AppSpec), make(map[string][]string)
 	var images []string
-	for _, name := range []string{"webapp", "monitoring", "voting", "registry", "wordpress"} {
-		spec, _, err := compose.Load(t.Context(), compose.Options{Paths: []string{filepath.Join(published, name+".yaml")}, Env: os.Environ(), Profiles: []string{"ui"}})
+	for _, name := range []string{"webapp", "monitoring", "voting", "registry", "wordpress", "media"} {
+		files[name] = []string{filepath.Join(published, name+".yaml")}
+		if name == "media" {
+			files[name] = append(files[name], write(t, "here.yaml", noMedia))
+		}
+		spec, _, err := compose.Load(t.Context(), compose.Options{Paths: files[name], Env: os.Environ(), Profiles: []string{"ui"}})
 		require.NoError(t, err)
 		apps[name] = spec
 		for _, service := range spec.Services {
@@ -41,8 +56,8 @@ func TestComposeFilesAsPeoplePublishThemRun(t *testing.T) {
 	for name, spec := range apps {
 		t.Run(name, func(t *testing.T) {
 			t.Cleanup(func() { cleanUp(t) })
-			file := filepath.Join(published, name+".yaml")
-			orc(t, "deploy", "--profile", "ui", file)
+			deploy := append([]string{"deploy", "--profile", "ui"}, files[name]...)
+			orc(t, deploy...)
 			for key, service := range spec.Services {
 				if service.Schedule == "" {
 					runs(t, spec.Name+"_"+key, &service)
@@ -51,7 +66,7 @@ func TestComposeFilesAsPeoplePublishThemRun(t *testing.T) {
 			if name == "webapp" {
 				lookIntoTheWebApp(t)
 			}
-			require.Contains(t, orc(t, "deploy", "--dry-run", "--profile", "ui", file), "unchanged", "deployed again, nothing differs")
+			require.Contains(t, orc(t, append(deploy, "--dry-run")...), "unchanged", "deployed again, nothing differs")
 		})
 	}
 }
