@@ -184,6 +184,13 @@ func TestVolumeOptions(t *testing.T) {
 	m, err := parseVolumeOptions(map[string]string{"type": "nfs", "device": ":/export", "o": "addr=server,rw"}, lookup)
 	require.NoError(t, err)
 	require.Equal(t, []string{"addr=10.0.0.9", "rw"}, m.Options)
+	for device, address := range map[string]string{"server:/export": "addr=10.0.0.9", "10.0.0.8:/export": "addr=10.0.0.8", "[fd00::8]:/export": "addr=fd00::8"} {
+		m, err := parseVolumeOptions(map[string]string{"type": "nfs4", "device": device, "o": "ro"}, lookup)
+		require.NoError(t, err)
+		require.Equal(t, []string{"ro", address}, m.Options, "the kernel does not look the server up")
+	}
+	_, err = parseVolumeOptions(map[string]string{"type": "nfs", "device": "gone:/export"}, lookup)
+	require.ErrorContains(t, err, "gone")
 	_, err = parseVolumeOptions(map[string]string{"type": "nfs", "o": "addr=gone"}, lookup)
 	require.ErrorContains(t, err, "gone")
 	_, err = parseVolumeOptions(map[string]string{"type": "nfs", "sizes": "1"}, lookup)

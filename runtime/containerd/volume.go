@@ -251,7 +251,27 @@ func parseVolumeOptions(options map[string]string, lookup func(string) ([]string
 		}
 		m.Options = append(m.Options, option)
 	}
-	return m, nil
+	return m, addServer(&m, lookup)
+}
+
+// addServer tells the kernel the address of an NFS server that is named in the device
+// only, as mount.nfs(8) does.
+func addServer(m *mount.Mount, lookup func(string) ([]string, error)) error {
+	server, _, found := strings.Cut(m.Source, ":/")
+	told := slices.ContainsFunc(m.Options, func(option string) bool { return strings.HasPrefix(option, "addr=") })
+	if !strings.HasPrefix(m.Type, "nfs") || !found || server == "" || told {
+		return nil
+	}
+	address := strings.Trim(server, "[]")
+	if net.ParseIP(address) == nil {
+		addresses, err := lookup(server)
+		if err != nil || len(addresses) == 0 {
+			return fmt.Errorf("server %s: %w", server, err)
+		}
+		address = addresses[0]
+	}
+	m.Options = append(m.Options, "addr="+address)
+	return nil
 }
 
 // unmountVolume undoes mountVolume.
