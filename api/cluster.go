@@ -24,6 +24,10 @@ type Cluster struct {
 	Settings  Settings `json:"settings"`
 	// Keys is how far a rotation of the keys is that seal the database.
 	Keys KeyRotation `json:"keys,omitzero"`
+	// Banned are the IDs of the nodes that were managers and are none any more, whose
+	// certificates say otherwise for as long as they last: the other managers' databases
+	// do not hear them.
+	Banned []string `json:"banned,omitempty"`
 	// LastNumber is the highest node number given so far.
 	LastNumber uint16 `json:"lastNumber"`
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -29,6 +30,7 @@ func (n *process) alone(ctx context.Context) error {
 		if cluster == nil {
 			return api.Conflictf("the database has no cluster in it")
 		}
+		after := *cluster
 		for node := range store.All[api.Node](d.Snapshot()) {
 			if node.Role != api.RoleManager || node.ID == n.identity.ID {
 				continue
@@ -38,13 +40,16 @@ func (n *process) alone(ctx context.Context) error {
 			if status := store.Get[api.NodeStatus](d.Snapshot(), node.ID); status != nil {
 				d.Put(status, nil)
 			}
+			after.Banned = append(slices.Clone(after.Banned), node.ID)
 		}
 		n.inherit(d)
 		self := n.identity.Alone
 		if self == nil || store.Get[api.Node](d.Snapshot(), n.identity.ID) != nil {
+			if len(after.Banned) > len(cluster.Banned) {
+				d.Put(cluster, &after)
+			}
 			return nil
 		}
-		after := *cluster
 		return d.AddNode(&api.Node{
 			Meta: api.Meta{ID: n.identity.ID}, Name: self.Name, Role: api.RoleManager, Labels: self.Labels,
 			API: n.config.Advertise, Runs: n.runsContainers(),

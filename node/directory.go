@@ -24,6 +24,9 @@ type identity struct {
 	Role    api.Role `json:"role"`
 	// Managers are the addresses that were known last, to resume with.
 	Managers []string `json:"managers,omitempty"`
+	// Banned is api.Cluster.Banned as a manager knew it last: it holds before the
+	// database is open, too.
+	Banned []string `json:"banned,omitempty"`
 	// Alone is set by a restore until the database knows this node, which it does as
 	// its only manager.
 	Alone *newcomer `json:"alone,omitempty"`

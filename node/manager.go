@@ -59,6 +59,7 @@ func (n *process) serveManager(ctx context.Context) error {
 	group.Go(func() error { return n.database.snapshots.run(ctx) })
 	group.Go(func() error { return n.followManagers(ctx) })
 	group.Go(func() error { return n.watchKeys(ctx) })
+	group.Go(func() error { return n.watchTrust(ctx) })
 	return group.Wait()
 }
 

@@ -143,5 +143,8 @@ func (n *process) succeed(snapshot *store.Snapshot) error {
 	if err != nil {
 		return err
 	}
+	if n.credentials, err = ca.NewCredentials(certificate, key, authority.Roots()); err != nil {
+		return err
+	}
 	return n.dir.saveCredentials(certificate, key, authority.Roots())
 }

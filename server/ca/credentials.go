@@ -133,6 +133,29 @@ func (c *Credentials) Client() *tls.Config {
 	}
 }
 
+// VerifyManager checks, by the roots in force now, that the other end of a connection
+// has the certificate of a manager of the same cluster.
+func (c *Credentials) VerifyManager(connection tls.ConnectionState) error {
+	if len(connection.PeerCertificates) == 0 {
+		return errors.New("the other end shows no certificate")
+	}
+	state, leaf := c.state.Load(), connection.PeerCertificates[0]
+	if peer, ok := peerOf(leaf); !ok || peer.Role != RoleManager || peer.Cluster != state.peer.Cluster {
+		return errors.New("the other end is no manager of this cluster")
+	}
+	return verify(leaf, connection.PeerCertificates[1:], x509.VerifyOptions{Roots: state.roots})
+}
+
+// verify checks a node's certificate, which may come with what leads to a root.
+func verify(leaf *x509.Certificate, between []*x509.Certificate, options x509.VerifyOptions) error {
+	options.KeyUsages, options.Intermediates = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, x509.NewCertPool()
+	for _, each := range between {
+		options.Intermediates.AddCert(each)
+	}
+	_, err := leaf.Verify(options)
+	return err
+}
+
 // Joining is the TLS configuration to meet a manager with, by its root alone
 // (PEM, from CheckRoots), before one has a certificate.
 func Joining(root []byte) (*tls.Config, error) {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"regexp"
+	"slices"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/store"
@@ -70,7 +71,23 @@ func (d *Draft) changeRole(before, after *api.Node, role api.Role) error {
 	}
 	after.Role = role
 	d.requireManagers(before)
+	d.ban(before.ID, role == api.RoleWorker)
 	return nil
+}
+
+// ban notes that a node's certificate says manager and is not to be believed, or
+// that it may be again.
+func (d *Draft) ban(node string, banned bool) {
+	cluster := store.Get[api.Cluster](d.snapshot, api.ClusterID)
+	if cluster == nil || slices.Contains(cluster.Banned, node) == banned {
+		return
+	}
+	after := *cluster
+	after.Banned = slices.DeleteFunc(slices.Clone(cluster.Banned), func(each string) bool { return each == node })
+	if banned {
+		after.Banned = append(after.Banned, node)
+	}
+	d.update(cluster, &after)
 }
 
 func (d *Draft) requireManagers(but *api.Node) {
@@ -95,6 +112,7 @@ func (d *Draft) RemoveNode(node *api.Node, force bool) error {
 	status := store.Get[api.NodeStatus](d.snapshot, node.ID)
 	if node.Role == api.RoleManager {
 		d.requireManagers(node)
+		d.ban(node.ID, true)
 	}
 	switch {
 	case status != nil && status.State == api.NodeReady && !force:

@@ -1,6 +1,7 @@
 package member
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -42,13 +43,25 @@ type Config struct {
 	Logger *zap.Logger
 }
 
-// TLS names the files (PEM) of the node's certificate and key and of the
-// cluster's roots. A renewed certificate is used as soon as it is in the file.
+// TLS is how managers know each other.
+//
+// What this member dials is checked by etcd, with files (PEM) of the node's
+// certificate and key and of the cluster's roots: a renewed certificate is used as
+// soon as it is in the file, new roots only by the next Start. Who dials this member
+// is checked here, by what holds at the moment.
 type TLS struct {
 	CertFile, KeyFile, RootsFile string
 	// ServerName is the DNS name that every manager's certificate has and no
-	// other's: it is asked of both ends, whatever their addresses.
+	// other's.
 	ServerName string
+	// Inbound has the certificate that this member shows who dials it.
+	Inbound *tls.Config
+	// Verify checks who dials: that it is a manager of the cluster. It is asked again
+	// of every open connection by Recheck.
+	Verify func(tls.ConnectionState) error
+	// Removed says whether the manager of that name (its certificate's CN) was removed.
+	// Once its member is gone too it is put out and kept out. It may be nil.
+	Removed func(name string) bool
 }
 
 // DefaultQuota is how large a database may grow, in bytes.
@@ -87,30 +100,30 @@ func (c Config) check() error {
 			return fmt.Errorf("database: %s is needed", name)
 		}
 	}
-	if c.Logger == nil {
+	switch {
+	case c.Logger == nil:
 		return errors.New("database: Logger is needed")
+	case c.TLS.Inbound == nil || c.TLS.Verify == nil:
+		return errors.New("database: TLS.Inbound and TLS.Verify are needed")
 	}
 	return nil
 }
 
-// etcd translates the configuration. No client listens anywhere.
+// etcd translates the configuration. No client listens anywhere, and the others are
+// heard at a port of ours.
 func (c Config) etcd(logger *zap.Logger) (*embed.Config, error) {
 	e := embed.NewConfig()
 	e.Name, e.Dir = c.Name, dataDir(c.Dir)
 	e.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logger)
-	e.ListenClientUrls, e.AdvertiseClientUrls = []url.URL{}, []url.URL{}
-	for _, part := range []struct {
-		urls    *[]url.URL
-		address string
-	}{{&e.ListenPeerUrls, c.Listen}, {&e.AdvertisePeerUrls, c.Advertise}} {
-		if _, _, err := net.SplitHostPort(part.address); err != nil {
-			return nil, fmt.Errorf("database: address %q: want host:port", part.address)
+	e.ListenClientUrls, e.AdvertiseClientUrls, e.ListenPeerUrls = []url.URL{}, []url.URL{}, []url.URL{}
+	for _, address := range []string{c.Listen, c.Advertise} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return nil, fmt.Errorf("database: address %q: want host:port", address)
 		}
-		*part.urls = []url.URL{peerURL(part.address)}
 	}
+	e.AdvertisePeerUrls = []url.URL{peerURL(c.Advertise)}
 	e.PeerTLSInfo = transport.TLSInfo{
 		CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, TrustedCAFile: c.TLS.RootsFile,
-		ClientCertAuth: true, SkipClientSANVerify: true,
 		ServerName: c.TLS.ServerName, AllowedHostnames: []string{c.TLS.ServerName},
 		Logger: logger,
 	}

@@ -15,6 +15,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/etcdhttp"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
 	"go.uber.org/zap"
 
@@ -27,6 +28,7 @@ type Member struct {
 	dir         string
 	incarnation string
 	etcd        *embed.Etcd
+	port        *port
 	client      *clientv3.Client
 	lock        *os.File
 	log         *zap.Logger
@@ -68,9 +70,15 @@ func (m *Member) start(ctx context.Context, config Config) error {
 	if err := free(m.dir); err != nil {
 		return api.Errorf(api.CodeUnavailable, "start the database: %w", err)
 	}
+	if m.port, err = listen(config.Listen, config.TLS); err != nil {
+		return explain(err, config)
+	}
 	if m.etcd, err = launch(translated, m.dir); err != nil {
 		m.etcd = nil // it has closed itself
 		return explain(err, config)
+	}
+	if err := m.port.serve(etcdhttp.NewPeerHandler(translated.GetLogger(), m.etcd.Server), m.Known, m.log); err != nil {
+		return err
 	}
 	go m.follow()
 	select {
@@ -122,6 +130,10 @@ func (m *Member) Err() error {
 	return fmt.Errorf("it stopped: %w", store.ErrUnavailable)
 }
 
+// Recheck ends the connections from others that would not be let in now: it is for
+// when what TLS.Verify or TLS.Removed says has changed.
+func (m *Member) Recheck() { m.port.recheck(m.Known()) }
+
 // Stop hands leadership to another member, if there is one, writes what is left
 // to disk and returns when all is over. The stores on the member must be closed
 // before. Stopping twice is no error.
@@ -139,6 +151,7 @@ func (m *Member) Stop() error {
 			m.etcd.Close()
 			<-m.done
 		}
+		m.stopped = errors.Join(m.stopped, m.port.close())
 		m.stopped = errors.Join(m.stopped, m.lock.Close())
 	})
 	return m.stopped

@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -83,10 +84,23 @@ func Certificates(t testing.TB) member.TLS {
 		require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: block, Bytes: der}), 0o600))
 		return path
 	}
-	return member.TLS{
+	files := member.TLS{
 		CertFile: write("cert.pem", "CERTIFICATE", der), KeyFile: write("key.pem", "PRIVATE KEY", keyDER),
 		RootsFile: write("roots.pem", "CERTIFICATE", rootDER), ServerName: ServerName,
 	}
+	pool := x509.NewCertPool()
+	pool.AddCert(root)
+	files.Inbound = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(files.CertFile, files.KeyFile)
+		return &pair, err
+	}}
+	files.Verify = func(state tls.ConnectionState) error {
+		_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{
+			Roots: pool, DNSName: ServerName, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		})
+		return err
+	}
+	return files
 }
 
 // issue signs with parent's key, or with the new one when there is no parent.

@@ -1,0 +1,158 @@
+package member
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+
+	"go.etcd.io/etcd/client/pkg/v3/transport"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/rafthttp"
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/store"
+)
+
+// port is where the other managers reach this member. It is not etcd's own, which
+// would check certificates by the roots that it was started with, and none of them
+// twice: here who is not to be there any more is put out, and does not come back.
+type port struct {
+	listener net.Listener
+	server   *http.Server
+	tls      TLS
+	served   sync.WaitGroup
+
+	mu   sync.Mutex
+	open map[net.Conn]tls.ConnectionState // those whose certificate was verified
+}
+
+// listen opens the port. What others send waits until serve.
+func listen(address string, config TLS) (*port, error) {
+	listener, err := transport.NewListenerWithOpts(address, "http", // TLS is the port's own
+		transport.WithTimeout(rafthttp.ConnReadTimeout, rafthttp.ConnWriteTimeout))
+	if err != nil {
+		return nil, err
+	}
+	p := &port{listener: listener, tls: config, open: make(map[net.Conn]tls.ConnectionState)}
+	return p, nil
+}
+
+// serve lets handler answer those who are let in. known lists the members.
+func (p *port) serve(handler http.Handler, known func() []store.Member, log *zap.Logger) error {
+	quiet, err := zap.NewStdLogAt(log.Named("port"), zap.DebugLevel) // what strangers do is nothing to act on
+	if err != nil {
+		return fmt.Errorf("serve the other managers: %w", err)
+	}
+	p.server = &http.Server{
+		Handler: p.guard(handler, known), ErrorLog: quiet, ReadHeaderTimeout: rafthttp.ConnReadTimeout,
+		Protocols: new(http.Protocols), TLSConfig: p.config(), ConnState: p.forget,
+	}
+	p.server.Protocols.SetHTTP1(true) // all that etcd speaks
+	p.served.Go(func() {
+		if err := p.server.ServeTLS(p.listener, "", ""); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			log.Error("the port for other managers failed", zap.Error(err))
+		}
+	})
+	return nil
+}
+
+// config verifies a certificate and notes the connection in one step, so that
+// recheck misses none.
+func (p *port) config() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			config := p.tls.Inbound.Clone()
+			if p.tls.Inbound.GetConfigForClient != nil {
+				chosen, err := p.tls.Inbound.GetConfigForClient(hello)
+				if err != nil {
+					return nil, err
+				}
+				config = chosen.Clone()
+			}
+			config.MinVersion, config.NextProtos, config.ClientAuth = tls.VersionTLS13, []string{"http/1.1"}, tls.RequireAnyClientCert
+			config.SessionTicketsDisabled = true // every connection is verified anew
+			config.VerifyConnection = func(state tls.ConnectionState) error {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				if err := p.tls.Verify(state); err != nil {
+					return err
+				}
+				p.open[hello.Conn] = state
+				return nil
+			}
+			return config, nil
+		},
+		// crypto/tls wants to see a certificate here too.
+		GetCertificate: p.tls.Inbound.GetCertificate,
+	}
+}
+
+// guard tells a manager that was removed that it was, whatever it asks for. One
+// whose member is still there is heard: its member goes first, or the quorum could
+// go with it.
+func (p *port) guard(handler http.Handler, known func() []store.Member) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !p.gone(*r.TLS, known()) {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Connection", "close")
+		status := http.StatusForbidden // what etcd takes for it from a message,
+		if r.Method == http.MethodGet {
+			status = http.StatusGone // and from a stream
+		}
+		http.Error(w, "this manager was removed from the cluster", status)
+	})
+}
+
+func (p *port) gone(state tls.ConnectionState, known []store.Member) bool {
+	name := state.PeerCertificates[0].Subject.CommonName
+	if p.tls.Removed == nil || !p.tls.Removed(name) {
+		return false
+	}
+	for _, each := range known {
+		if each.Name == name {
+			return false
+		}
+	}
+	return true
+}
+
+// recheck ends the connections that would not be let in now.
+func (p *port) recheck(known []store.Member) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for connection, state := range p.open {
+		if p.tls.Verify(state) != nil || p.gone(state, known) {
+			connection.Close()
+		}
+	}
+}
+
+// forget drops a connection that has ended.
+func (p *port) forget(connection net.Conn, state http.ConnState) {
+	if secure, ok := connection.(*tls.Conn); ok && state == http.StateClosed {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.open, secure.NetConn())
+	}
+}
+
+// close ends the port and all connections.
+func (p *port) close() error {
+	if p == nil {
+		return nil
+	}
+	err := p.listener.Close()
+	if p.server != nil {
+		err = p.server.Close()
+	}
+	p.served.Wait()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,113 @@
+package member_test
+
+import (
+	"crypto/tls"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/store/member"
+	"github.com/orc-project/orc/store/member/membertest"
+)
+
+// neighbour is another manager, whose certificate says node1.
+type neighbour struct {
+	*testing.T
+	address string
+	dialer  *tls.Dialer
+}
+
+func newNeighbour(t *testing.T, config member.Config) *neighbour {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(config.TLS.CertFile, config.TLS.KeyFile)
+	require.NoError(t, err)
+	return &neighbour{t, config.Listen, &tls.Dialer{Config: &tls.Config{
+		Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true, // who answers is not what is tested
+	}}}
+}
+
+// ask returns the status of an answer on a connection of its own.
+func (n *neighbour) ask(method string) int {
+	n.Helper()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: n.dialer.Config, DisableKeepAlives: true}}
+	request, err := http.NewRequestWithContext(n.Context(), method, "https://"+n.address+"/members", strings.NewReader(""))
+	require.NoError(n, err)
+	response, err := client.Do(request)
+	require.NoError(n, err)
+	require.NoError(n, response.Body.Close())
+	return response.StatusCode
+}
+
+// stay opens a connection that is used once, and returns a channel that is closed
+// when it has ended.
+func (n *neighbour) stay() <-chan struct{} {
+	n.Helper()
+	connection, err := n.dialer.DialContext(n.Context(), "tcp", n.address)
+	require.NoError(n, err)
+	n.Cleanup(func() { connection.Close() })
+	_, err = connection.Write([]byte("GET /members HTTP/1.1\r\nHost: x\r\n\r\n"))
+	require.NoError(n, err)
+	_, err = connection.Read(make([]byte, 1<<10))
+	require.NoError(n, err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for err == nil {
+			// Something to read now and then, or the port takes the other end for dead.
+			_, err = connection.Write([]byte("GET /members HTTP/1.1\r\nHost: x\r\n\r\n"))
+			if err == nil {
+				_, err = connection.Read(make([]byte, 1<<10))
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	return ended
+}
+
+func TestARemovedManagerIsPutOutAndKeptOut(t *testing.T) {
+	var removed atomic.Bool
+	config := membertest.Config(t)
+	config.Name = "node7"
+	config.TLS.Removed = func(name string) bool { return name == "node1" && removed.Load() }
+	m := membertest.Start(t, config)
+	other := newNeighbour(t, config)
+	require.Equal(t, http.StatusOK, other.ask(http.MethodGet))
+	ended := other.stay()
+	m.Recheck()
+	require.Equal(t, http.StatusOK, other.ask(http.MethodGet), "nothing has changed")
+
+	removed.Store(true)
+	m.Recheck()
+	<-ended
+	require.Equal(t, http.StatusGone, other.ask(http.MethodGet))
+	require.Equal(t, http.StatusForbidden, other.ask(http.MethodPost))
+}
+
+func TestAManagerIsHeardUntilItsMemberIsGone(t *testing.T) {
+	config := membertest.Config(t) // the member is node1 itself
+	config.TLS.Removed = func(string) bool { return true }
+	membertest.Start(t, config)
+	require.Equal(t, http.StatusOK, newNeighbour(t, config).ask(http.MethodGet))
+}
+
+func TestWhoIsNotTrustedAnyMoreIsPutOut(t *testing.T) {
+	var distrusted atomic.Bool
+	config := membertest.Config(t)
+	verify := config.TLS.Verify
+	config.TLS.Verify = func(state tls.ConnectionState) error {
+		if distrusted.Load() {
+			return http.ErrAbortHandler // any
+		}
+		return verify(state)
+	}
+	m := membertest.Start(t, config)
+	other := newNeighbour(t, config)
+	ended := other.stay()
+	distrusted.Store(true)
+	m.Recheck()
+	<-ended
+}
