@@ -123,6 +123,9 @@ type connection struct {
 	end    *time.Timer
 }
 
+// NetConn is the connection below.
+func (c *connection) NetConn() net.Conn { return c.Conn }
+
 // admit counts a new connection for its source; nil if there is no room for it.
 func (g *Gate) admit(raw net.Conn) *connection {
 	source := sourceOf(raw.RemoteAddr())

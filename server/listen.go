@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire/tcp"
 	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/server/ca"
 )
@@ -35,6 +36,9 @@ const (
 	// the node's session.
 	maxStreams   = 250
 	streamWindow = 256 << 10
+	// headerTable is what either end remembers of headers, in bytes: nodes stay, and
+	// send each but once.
+	headerTable = 256
 )
 
 // Listen opens the manager's address.
@@ -97,6 +101,7 @@ func serveRemote(ctx context.Context, gate *limit.Gate, handler http.Handler, li
 	server := newServer(handler, log)
 	server.Protocols.SetHTTP2(true)
 	server.TLSConfig = credentials.Server()
+	server.ConnContext = tcp.WithConn
 	proven := func(state tls.ConnectionState) (string, bool) {
 		peer, ok := ca.PeerOf(&state)
 		return nameOf(peer), ok
@@ -114,6 +119,7 @@ func newServer(handler http.Handler, log *zap.Logger) *http.Server {
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 64 << 10,
 		ErrorLog: quiet, Protocols: new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
+			MaxDecoderHeaderTableSize: headerTable, MaxEncoderHeaderTableSize: headerTable,
 			MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerStream: streamWindow,
 			MaxReceiveBufferPerConnection: (maxStreams + 1) * streamWindow,
 			SendPingTimeout:               15 * time.Second, PingTimeout: 15 * time.Second,
@@ -193,7 +199,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		}
 		select {
 		case l.slots <- struct{}{}:
-			return &limitedConn{Conn: conn, release: func() { <-l.slots }}, nil
+			return &limitedConn{Conn: tcp.New(conn), release: func() { <-l.slots }}, nil
 		default:
 			conn.Close()
 		}
@@ -201,11 +207,15 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 }
 
 type limitedConn struct {
-	net.Conn
+	*tcp.Conn
 	once    sync.Once
 	release func()
 }
 
+// NetConn is the connection itself.
+func (c *limitedConn) NetConn() net.Conn { return c.Conn }
+
+// Close implements net.Conn.
 func (c *limitedConn) Close() error {
 	c.once.Do(c.release)
 	return c.Conn.Close()

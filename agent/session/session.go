@@ -15,12 +15,14 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/api/wire/tcp"
 )
 
 // Node is what a session connects: an agent.
@@ -124,12 +126,12 @@ func (c *Client) connect(ctx context.Context, address string) (welcomed bool, er
 	transport := &http.Transport{
 		TLSClientConfig:     c.config.TLS(),
 		ForceAttemptHTTP2:   true,
-		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSHandshakeTimeout: connectTimeout,
 		MaxIdleConnsPerHost: 1,
 	}
 	defer transport.CloseIdleConnections()
 	s := &session{Client: c, transport: transport, base: "https://" + address, live: live, cancel: cancel}
+	transport.DialContext = s.dial
 	defer s.streams.Wait()
 	defer cancel(nil)
 	welcomed, err = s.run(ctx)
@@ -143,6 +145,7 @@ func (c *Client) connect(ctx context.Context, address string) (welcomed bool, er
 type session struct {
 	*Client
 	transport *http.Transport
+	conn      atomic.Pointer[tcp.Conn] // that of the session
 	base      string
 	live      context.Context
 	cancel    context.CancelCauseFunc
@@ -155,6 +158,17 @@ type session struct {
 	up      io.Writer
 	silence *time.Timer
 	timeout time.Duration
+}
+
+// dial opens the connection, which carries the streams too.
+func (s *session) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	made := tcp.New(conn)
+	s.conn.CompareAndSwap(nil, made) // a second one is for streams alone
+	return made, nil
 }
 
 func (s *session) run(ctx context.Context) (welcomed bool, err error) {
@@ -244,6 +258,11 @@ func (s *session) greet() (wire.Welcome, error) {
 // converse sends and receives until either ends.
 func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.NodeInfo) error {
 	s.timeout = welcome.Timeout
+	if welcome.Host > 0 {
+		if err := s.conn.Load().Watch(welcome.Host); err != nil {
+			s.log.Warn("only heartbeats will tell when the manager's host is gone", zap.Error(err))
+		}
+	}
 	s.silence = time.AfterFunc(s.timeout, func() { s.cancel(fmt.Errorf("the manager was silent for %s", s.timeout)) })
 	defer s.silence.Stop()
 	received := make(chan error, 1)

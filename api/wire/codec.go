@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -38,6 +39,15 @@ func Marshal(value any) ([]byte, error) { return encoding.Marshal(value) }
 // have any bytes, as containers' output has.
 func Unmarshal(data []byte, value any) error { return lenient.Unmarshal(data, value) }
 
+// heartbeat is an empty message: its length, and an empty map.
+var heartbeat = []byte{0, 0, 0, 1, 0xa0}
+
+// Beat sends an empty message.
+func Beat(w io.Writer) error {
+	_, err := w.Write(heartbeat)
+	return err
+}
+
 // Write sends one message (an Up or a Down): its length, 4 bytes big endian, and
 // its CBOR, in one Write.
 func Write(w io.Writer, message any) error {
@@ -73,6 +83,9 @@ func Read(r io.Reader, message any) error {
 			err = io.ErrUnexpectedEOF // it breaks off after its length
 		}
 		return fmt.Errorf("receive message: %w", err)
+	}
+	if bytes.Equal(body, heartbeat[4:]) {
+		return nil // as most messages: the decoder is not needed
 	}
 	if up && items(body) > maxUpItems {
 		return fmt.Errorf("receive message: it has more than %d parts", maxUpItems)

@@ -112,6 +112,9 @@ type Welcome struct {
 	Roots []byte `cbor:"6,keyasint"`
 	// DataPort is api.Settings.DataPort, set.
 	DataPort uint16 `cbor:"7,keyasint,omitempty"`
+	// Host, if set, is after how much silence of the other's kernel the connection is
+	// to be broken: it is shorter than Timeout.
+	Host time.Duration `cbor:"8,keyasint,omitempty"`
 }
 
 // Assignment is a task for the node, with what it takes to run it beside its

@@ -99,3 +99,14 @@ func TestBytesThatAreNoTextComeThrough(t *testing.T) {
 	require.NoError(t, Write(&message, Up{Hello: &Hello{Session: "\xff"}}))
 	require.Error(t, Read(&message, &Up{}), "messages are stored")
 }
+
+func TestAHeartbeatIsAnEmptyMessage(t *testing.T) {
+	var written, beat bytes.Buffer
+	require.NoError(t, Write(&written, &Down{}))
+	require.NoError(t, Beat(&beat))
+	require.Equal(t, written.Bytes(), beat.Bytes())
+	var up Up
+	require.NoError(t, Read(&beat, &up))
+	require.Zero(t, up)
+	require.Error(t, Read(bytes.NewReader([]byte{0, 0, 0, 1, 0x01}), &up), "a number is no message")
+}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/server/network"
 	"github.com/orc-project/orc/store"
 )
@@ -23,6 +24,8 @@ type audience struct {
 	reach    map[string]reach           // by service ID
 	// backends are the tasks that others must know of, by service and task.
 	backends map[string]map[string]backend
+	// peers are the nodes that run containers, which all others must know of.
+	peers map[string]wire.Peer
 }
 
 // part is a task's part in networks.
@@ -50,6 +53,10 @@ func newAudience(snapshot *store.Snapshot) *audience {
 	a := &audience{
 		tasks: make(map[string]part), members: make(map[string]map[string]int), hosts: make(map[string]map[string]int),
 		services: make(map[string]map[string]bool), reach: make(map[string]reach), backends: make(map[string]map[string]backend),
+		peers: make(map[string]wire.Peer),
+	}
+	for node := range store.All[api.Node](snapshot) {
+		a.setPeer(snapshot, node.ID)
 	}
 	for service := range store.All[api.Service](snapshot) {
 		a.setService(snapshot, service.ID)
@@ -178,6 +185,37 @@ func (a *audience) setService(snapshot *store.Snapshot, id string) {
 		}
 		a.services[each][id] = true
 	}
+}
+
+// setPeer brings what others must know of a node to what the snapshot says.
+func (a *audience) setPeer(snapshot *store.Snapshot, id string) {
+	if known := peerIn(snapshot, id); known != nil {
+		a.peers[id] = *known
+	} else {
+		delete(a.peers, id)
+	}
+}
+
+// peersOf are all that a node must know. It is made anew for each that connects, by
+// the thousands when they lost their manager together.
+func (a *audience) peersOf(node string) map[string]wire.Peer {
+	a.mu.Lock()
+	peers := maps.Clone(a.peers)
+	a.mu.Unlock()
+	delete(peers, node)
+	return peers
+}
+
+func peerIn(snapshot *store.Snapshot, id string) *wire.Peer {
+	node := store.Get[api.Node](snapshot, id)
+	if node == nil || !node.Runs {
+		return nil
+	}
+	known := &wire.Peer{Number: node.Number, Name: node.Name}
+	if status := store.Get[api.NodeStatus](snapshot, id); status != nil {
+		known.Address = status.Info.Address
+	}
+	return known
 }
 
 func reachOf(spec *api.ServiceSpec) reach {

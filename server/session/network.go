@@ -41,10 +41,8 @@ func (s *surroundings) full(snapshot *store.Snapshot) *wire.NetworkState {
 		s.audience.topicsOn(snapshot, id, func(t topic) { a.topics[t] = struct{}{} })
 	}
 	s.audience.mu.Unlock()
-	for node := range store.All[api.Node](snapshot) {
-		a.topics[topic{api.KindNode, node.ID}] = struct{}{}
-	}
 	state := a.state()
+	state.Peers.Set = s.audience.peersOf(s.node)
 	for _, gone := range []*[]string{&state.Networks.Gone, &state.Peers.Gone, &state.Blocks.Gone, &state.Services.Gone, &state.Backends.Gone} {
 		*gone = nil // it begins with nothing
 	}
@@ -101,7 +99,7 @@ func (a *account) state() *wire.NetworkState {
 			tell(&state.Blocks, t.id, a.ofBlock(t.id))
 		case api.KindNode:
 			if t.id != a.node {
-				tell(&state.Peers, t.id, a.ofPeer(t.id))
+				tell(&state.Peers, t.id, peerIn(a.snapshot, t.id))
 			}
 		case api.KindService:
 			tell(&state.Services, t.id, a.ofService(t.id))
@@ -166,18 +164,6 @@ func (a *account) revision(service string, number int) *api.Revision {
 		a.revisions[key] = revision
 	}
 	return revision
-}
-
-func (a *account) ofPeer(id string) *wire.Peer {
-	node := store.Get[api.Node](a.snapshot, id)
-	if node == nil || !node.Runs {
-		return nil
-	}
-	known := &wire.Peer{Number: node.Number, Name: node.Name}
-	if status := store.Get[api.NodeStatus](a.snapshot, id); status != nil {
-		known.Address = status.Info.Address
-	}
-	return known
 }
 
 // ofService is a service on the networks that it shares with the node.

@@ -108,6 +108,7 @@ func (a *audience) tidings(update store.Update) *bulletin {
 		case api.KindNode:
 			if before, after := peerOf(change.Old), peerOf(change.New); before != after {
 				b.everyone.topic(topic{api.KindNode, change.ID})
+				a.setPeer(update.Snapshot, change.ID)
 				if before.runs != after.runs {
 					entered[change.ID] = after.runs
 				}
@@ -116,6 +117,7 @@ func (a *audience) tidings(update store.Update) *bulletin {
 		case api.KindNodeStatus:
 			if addressOf(change.Old) != addressOf(change.New) {
 				b.everyone.topic(topic{api.KindNode, change.ID})
+				a.setPeer(update.Snapshot, change.ID)
 			}
 			if down(change.Old) != down(change.New) {
 				for task := range store.Find[api.Task](update.Snapshot, store.ByNode, change.ID) {

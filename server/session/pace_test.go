@@ -1,7 +1,11 @@
 package session
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"net"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,46 +14,72 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/api/wire/tcp"
 	"github.com/orc-project/orc/store"
 )
 
-// TestANodeThatTellsTooMuchIsHeldUp lets one node talk without end: what it says
-// is read as fast as it may, and its session and another's go on.
-func TestANodeThatTellsTooMuchIsHeldUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := newManager(t, newStore(t, "n1", "n2"))
-		defer m.stop()
-		busy, quiet := m.connect("n1"), m.connect("n2")
-		busy.mu.Lock()
-		busy.quiet = true // there is no silence to fill
-		busy.mu.Unlock()
-		sent := make(chan int)
-		stop := make(chan struct{})
-		go func() {
-			count := 0
-			for {
-				select {
-				case <-stop:
-					sent <- count
-					return
-				default:
-				}
-				count++
-				if wire.Write(busy.up, &wire.Up{Info: &api.NodeInfo{Hostname: fmt.Sprint(count)}}) != nil {
-					sent <- count
-					return
-				}
-			}
-		}()
-		time.Sleep(30 * time.Second)
-		close(stop)
-		count := <-sent
-		require.LessOrEqual(t, count, (burst+31*perSecond)/infoCost+1)
-		require.Greater(t, count, 10*perSecond/infoCost)
-		for _, node := range []string{"n1", "n2"} {
-			require.Equal(t, api.NodeReady, store.Get[api.NodeStatus](m.store.Snapshot(), node).State, node)
+func TestHeartbeatsAreRarerInALargeCluster(t *testing.T) {
+	for _, c := range []struct {
+		nodes int
+		want  pace
+	}{
+		{3, pace{beat: time.Second, timeout: 3 * time.Second}},
+		{200, pace{beat: time.Second, timeout: 3 * time.Second, gap: 40 * time.Millisecond}},
+		{1000, pace{beat: 2 * time.Second, timeout: 6 * time.Second, host: 3 * time.Second, gap: 200 * time.Millisecond}},
+		{5000, pace{beat: 10 * time.Second, timeout: 30 * time.Second, host: 3 * time.Second, gap: time.Second}},
+	} {
+		b := store.NewBuilder(nil)
+		for i := range c.nodes {
+			b.Put(&api.Node{Meta: api.Meta{ID: fmt.Sprint(i)}})
 		}
-		busy.hangUp()
-		quiet.hangUp()
-	})
+		require.Equal(t, c.want, paceOf(b.Snapshot(1)), "%d nodes", c.nodes)
+	}
 }
+
+// TestAHostThatIsGoneIsLostBeforeItsHeartbeatIsMissed has a cluster so large that
+// heartbeats are rare.
+func TestAHostThatIsGoneIsLostBeforeItsHeartbeatIsMissed(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ended error
+		lost  time.Duration
+		why   string
+	}{
+		{"silent", syscall.ETIMEDOUT, time.Second, "its host was silent for 3s"},
+		{"no way to it", syscall.EHOSTUNREACH, time.Second, "its host was silent for 3s"},
+		{"its process ended", io.EOF, 4 * time.Second, "its connection closed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var names []string
+				for i := range 2000 {
+					names = append(names, fmt.Sprintf("n%d", i))
+				}
+				m := newManager(t, newStore(t, names...))
+				defer m.stop()
+				conn := tcp.New(ending{c.ended})
+				a := m.connectOn(tcp.WithConn(context.Background(), conn), wire.Protocol, "n1", api.NewID())
+				require.Equal(t, api.NodeReady, m.node("n1").State)
+				_, err := conn.Read(nil)
+				require.ErrorIs(t, err, c.ended)
+				a.hangUp()
+				time.Sleep(c.lost)
+				synctest.Wait()
+				require.Equal(t, api.NodeDown, m.node("n1").State)
+				require.Equal(t, c.why, m.node("n1").Message)
+			})
+		})
+	}
+}
+
+// ending is a connection that has ended.
+type ending struct{ err error }
+
+func (e ending) Read([]byte) (int, error)       { return 0, e.err }
+func (e ending) Write([]byte) (int, error)      { return 0, e.err }
+func (ending) Close() error                     { return nil }
+func (ending) LocalAddr() net.Addr              { return nil }
+func (ending) RemoteAddr() net.Addr             { return nil }
+func (ending) SetDeadline(time.Time) error      { return nil }
+func (ending) SetReadDeadline(time.Time) error  { return nil }
+func (ending) SetWriteDeadline(time.Time) error { return nil }

@@ -50,7 +50,7 @@ func (d *Dispatcher) claim(s *session) error {
 	if old := d.nodes[s.node]; old != nil && old.session != nil {
 		old.session.cut(replaced())
 	}
-	s.timeout = d.timeout
+	s.pace = paceOf(d.snapshot)
 	s.begin(d.snapshot)
 	delete(d.absent, s.node)
 	d.nodes[s.node] = &presence{session: s, id: s.id}
@@ -72,8 +72,11 @@ func (d *Dispatcher) close(s *session, reason error) {
 	if s.leaving.Load() {
 		p.message = "its orc process was stopped"
 	}
-	if silent := time.Duration(time.Now().UnixNano() - s.heard.Load()); silent >= s.timeout {
-		p.heard, p.message = p.heard.Add(-silent), "it was silent for "+s.timeout.String()
+	if s.conn != nil && s.conn.Silent() && s.pace.host > 0 {
+		p.heard, p.message = p.heard.Add(-s.pace.host), "its host was silent for "+s.pace.host.String()
+	}
+	if silent := time.Duration(time.Now().UnixNano() - s.heard.Load()); silent >= s.pace.timeout {
+		p.heard, p.message = p.heard.Add(-silent), "it was silent for "+s.pace.timeout.String()
 	}
 }
 
@@ -119,12 +122,12 @@ func (d *Dispatcher) sweep(now time.Time) {
 	defer d.mu.Unlock()
 	for node, p := range d.nodes {
 		if s := p.session; s != nil {
-			if silent := now.Sub(time.Unix(0, s.heard.Load())); silent <= s.timeout || s.committed.Load() == 0 {
+			if silent := now.Sub(time.Unix(0, s.heard.Load())); silent <= s.pace.timeout || s.committed.Load() == 0 {
 				continue
 			}
-			s.cut(fmt.Errorf("silent for %s", s.timeout))
+			s.cut(fmt.Errorf("silent for %s", s.pace.timeout))
 			d.expectBack(node, s.floor(now), now)
-			p.session, p.heard, p.message = nil, time.Unix(0, s.heard.Load()), "it was silent for "+s.timeout.String()
+			p.session, p.heard, p.message = nil, time.Unix(0, s.heard.Load()), "it was silent for "+s.pace.timeout.String()
 		}
 		if now.Sub(p.heard) > d.timeout {
 			d.scribe.writeNode(node, lost(p.id, p.message), d.writtenOff(node, p))

@@ -6,12 +6,14 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/api/wire/tcp"
 	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/store"
 )
@@ -20,8 +22,9 @@ const (
 	helloTimeout = 10 * time.Second
 	// writeTimeout is how long a node may leave a message unread.
 	writeTimeout = 30 * time.Second
-	// beats is how many heartbeats fit into the node timeout.
-	beats = 3
+	// maxWrite is the largest frame of HTTP/2: a connection keeps the memory of the
+	// largest that it ever sent.
+	maxWrite = 4 << 10
 )
 
 // ServeSession answers POST /v1/session. The node is who its certificate says.
@@ -104,8 +107,14 @@ func (d *Dispatcher) open(ctx context.Context, node string, address netip.Addr, 
 		return nil, api.Invalidf("the node's orc is newer than the manager's: update the managers first")
 	}
 	s := newSession(node, hello, address, cancel, d)
+	s.conn = tcp.FromContext(ctx)
 	if err := d.claim(s); err != nil {
 		return nil, err
+	}
+	if s.conn != nil && s.pace.host > 0 {
+		if err := s.conn.Watch(s.pace.host); err != nil {
+			s.log.Warn("only heartbeats will tell when the node's host is gone", zap.Error(err))
+		}
 	}
 	revision, err := d.scribe.writeNodeAndWait(ctx, node, arrived(ctx, s, hello.Info, d.config.Node))
 	if err != nil {
@@ -138,7 +147,7 @@ func (d *Dispatcher) converse(ctx context.Context, s *session, up io.Reader, dow
 
 // welcome makes the answer to Hello, which is sent again when it changes.
 func (s *session) welcome(snapshot *store.Snapshot) *wire.Welcome {
-	welcome := &wire.Welcome{Heartbeat: s.timeout / beats, Timeout: s.timeout, Managers: Managers(snapshot)}
+	welcome := &wire.Welcome{Heartbeat: s.pace.beat, Timeout: s.pace.timeout, Host: s.pace.host, Managers: Managers(snapshot)}
 	if node := store.Get[api.Node](snapshot, s.node); node != nil {
 		welcome.Node = *node
 	}
@@ -171,9 +180,12 @@ func (f *flushing) Write(data []byte) (int, error) {
 	if err := f.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}
-	n, err := f.w.Write(data)
-	if err != nil {
-		return n, err
+	written := 0
+	for chunk := range slices.Chunk(data, maxWrite) {
+		n, err := f.w.Write(chunk)
+		if written += n; err != nil {
+			return written, err
+		}
 	}
-	return n, f.control.Flush()
+	return written, f.control.Flush()
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/api/wire/tcp"
 	"github.com/orc-project/orc/store"
 )
 
@@ -40,16 +41,17 @@ type session struct {
 	address netip.Addr
 	log     *zap.Logger
 	scribe  *scribe
-	timeout time.Duration // how long the node may be silent
-	inParts bool          // the node knows of wire.Down.Part
+	pace    pace
+	conn    *tcp.Conn // below, or nil
+	inParts bool      // the node knows of wire.Down.Part
 	cancel  context.CancelCauseFunc
 	// around is what the node has been told of the networks; send's own.
 	around *surroundings
 	// acted is called when the node has acted on something.
 	acted func()
 
-	pace      *rate.Limiter
-	heard     atomic.Int64 // Unix nanoseconds of the last message
+	budget    *rate.Limiter // how much the node may say
+	heard     atomic.Int64  // Unix nanoseconds of the last message
 	leaving   atomic.Bool
 	committed atomic.Int64 // the store's revision of the transition to ready
 
@@ -67,7 +69,7 @@ func newSession(node string, hello *wire.Hello, address netip.Addr, cancel conte
 		id: hello.Session, node: node, address: address, cancel: cancel, scribe: d.scribe,
 		log:  d.log.With(zap.String("node", node), zap.String("session", api.ShortID(hello.Session))),
 		wake: make(chan struct{}, 1), inParts: hello.Protocol >= wire.InParts, around: newSurroundings(node, d.audience), acted: d.nudgeSettle,
-		pace: rate.NewLimiter(perSecond, burst),
+		budget: rate.NewLimiter(perSecond, burst),
 	}
 	s.hear()
 	return s
@@ -208,7 +210,7 @@ func (s *session) receive(ctx context.Context, up io.Reader) error {
 		if len(message.Statuses) > 0 {
 			s.scribe.report(s, message.Statuses)
 		}
-		if err := s.pace.WaitN(ctx, cost(&message)); err != nil {
+		if err := s.budget.WaitN(ctx, cost(&message)); err != nil {
 			return err
 		}
 	}
@@ -226,7 +228,7 @@ func cost(message *wire.Up) int {
 // send writes messages as there is something to tell, or a heartbeat.
 func (s *session) send(ctx context.Context, down io.Writer) error {
 	sent := newAssignments(s.node)
-	ticker := time.NewTicker(s.timeout / beats)
+	ticker := time.NewTicker(s.pace.beat)
 	defer ticker.Stop()
 	first, quiet := true, true
 	for {
@@ -240,13 +242,16 @@ func (s *session) send(ctx context.Context, down io.Writer) error {
 			}
 			quiet = false
 		}
+		if len(messages) > 0 && pause(ctx, s.pace.gap) != nil {
+			return context.Cause(ctx)
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.wake:
 		case <-ticker.C:
 			if quiet {
-				if err := wire.Write(down, &wire.Down{}); err != nil {
+				if err := wire.Beat(down); err != nil {
 					return fmt.Errorf("write to the node: %w", err)
 				}
 			}

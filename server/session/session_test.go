@@ -93,6 +93,10 @@ func (m *manager) connectAs(node, session string) *agent {
 }
 
 func (m *manager) connectSpeaking(protocol int, node, session string) *agent {
+	return m.connectOn(context.Background(), protocol, node, session)
+}
+
+func (m *manager) connectOn(ctx context.Context, protocol int, node, session string) *agent {
 	upR, upW := io.Pipe()
 	downR, downW := io.Pipe()
 	a := &agent{t: m.t, id: session, up: upW, down: downR, ended: make(chan struct{})}
@@ -100,7 +104,7 @@ func (m *manager) connectSpeaking(protocol int, node, session string) *agent {
 		defer close(a.ended)
 		defer downW.Close()
 		defer upR.Close()
-		m.d.serve(context.Background(), node, netip.MustParseAddr("10.0.0.9"), upR, downW,
+		m.d.serve(ctx, node, netip.MustParseAddr("10.0.0.9"), upR, downW,
 			func() { upR.CloseWithError(os.ErrDeadlineExceeded) })
 	}()
 	go func() {
