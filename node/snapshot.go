@@ -131,6 +131,20 @@ func (f *snapshotFile) measure() (err error) {
 	return err
 }
 
+// catchUpTime is how long a snapshot waits for the other managers.
+const catchUpTime = 5 * time.Second
+
+// catchUp waits until this manager's copy of the database has all that was ever
+// acknowledged. Without the others nobody knows: then its own copy is what can be
+// saved, and that is worth more than none.
+func (s *snapshots) catchUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, catchUpTime)
+	defer cancel()
+	if _, err := s.database.store.Linearized(ctx); err != nil {
+		s.log.Warn("the snapshot is of what this manager knows: it may not be the newest", zap.Error(err))
+	}
+}
+
 // write makes the file of a snapshot. It copies the database, and reads the copy
 // as a restore would before it is sealed.
 func (s *snapshots) write(ctx context.Context) (path string, settings api.Settings, err error) {
@@ -146,6 +160,7 @@ func (s *snapshots) write(ctx context.Context) (path string, settings api.Settin
 		return "", settings, fmt.Errorf("make a snapshot: %w", err)
 	}
 	defer func() { err = errors.Join(err, copied.Close(), os.Remove(copied.Name())) }()
+	s.catchUp(ctx)
 	size, err := s.database.member.Backup(copied)
 	if err != nil {
 		return "", settings, fmt.Errorf("make a snapshot: %w", full(err))
