@@ -15,7 +15,7 @@ import (
 // the others let in. An attempt that fails before it is one of theirs begins anew.
 func (n *process) joinDatabase(ctx context.Context) error {
 	if member.Exists(n.dir.file("db")) {
-		return n.tryDatabase(ctx, nil)
+		return n.unlessRemoved(ctx, func(ctx context.Context) error { return n.tryDatabase(ctx, nil) })
 	}
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		if err := n.forgetDatabase(); err != nil {
