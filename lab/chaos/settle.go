@@ -17,10 +17,12 @@ func settle(ctx context.Context, e *eyes, limit time.Duration) (time.Duration, e
 	for {
 		lacks := unsettled(ctx, e)
 		took := time.Since(began)
-		if lacks == "" {
+		switch {
+		case lacks == "" && took > limit:
+			return took, violationf("convergence", "only %s after the last fault the cluster was as it should be: %s are allowed", took.Round(10*time.Millisecond), limit)
+		case lacks == "":
 			return took, nil
-		}
-		if took > limit {
+		case took > limit:
 			return took, violationf("convergence", "%s after the last fault the cluster is not as it should be: %s", limit, lacks)
 		}
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
