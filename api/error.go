@@ -6,6 +6,10 @@ import (
 	"strings"
 )
 
+// StaleHeader is in the answer of a manager that does not reach most of the others:
+// it says so, for what the answer shows may be out of date.
+const StaleHeader = "Orc-Stale"
+
 // Code says what sort of error a user meets. The HTTP status, the exit code and
 // whether to try again follow from it.
 type Code string

@@ -6,6 +6,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -31,8 +32,15 @@ func (p *program) with(action func(*cli.Context, *client.Client) error) cli.Acti
 			return err
 		}
 		defer connection.Close()
+		connection.OnStale(p.stale())
 		return action(c, connection)
 	}
+}
+
+// stale warns once of answers that may be out of date.
+func (p *program) stale() func(why string) {
+	var once sync.Once
+	return func(why string) { once.Do(func() { p.warn([]string{why}) }) }
 }
 
 // connect finds the manager to talk to: --host, else --context, else ORC_HOST,

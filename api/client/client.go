@@ -29,6 +29,8 @@ type Client struct {
 	host string // as the user named it, for errors
 	base string // http://orc or https://host:port
 	http *http.Client
+	// stale, which may be nil, is told why an answer may be out of date.
+	stale func(why string)
 }
 
 // New makes a Client. It connects at the first request.
@@ -49,6 +51,10 @@ func New(options Options) (*Client, error) {
 
 // Host is where the client connects to, as it was given.
 func (c *Client) Host() string { return c.host }
+
+// OnStale sets who is told when a manager that is cut off from the others answers
+// with what it knew: why that is so. It is to be called before the first request.
+func (c *Client) OnStale(tell func(why string)) { c.stale = tell }
 
 // Close gives idle connections up.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

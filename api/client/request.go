@@ -119,6 +119,9 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		defer response.Body.Close()
 		return nil, refused(response)
 	}
+	if why := response.Header.Get(api.StaleHeader); why != "" && c.stale != nil {
+		c.stale(why)
+	}
 	return response, nil
 }
 

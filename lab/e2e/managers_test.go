@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -259,6 +260,18 @@ func aLeaderCutOff(s *several) {
 		return c.UpdateNode(ctx, "n4", api.NodeUpdate{LabelsAdd: map[string]string{"cut": "off"}})
 	})
 	require.Error(s, err, "what it cannot tell the others is not acknowledged")
+	s.eventually("it says that what it shows may be old, and refuses at once", func() error {
+		var stderr strings.Builder
+		ls := leader.Command(s.Context(), os.Getenv(binaryVariable), "node", "ls")
+		ls.Stderr = &stderr
+		err := leader.Exec(ls)
+		if err == nil && !strings.HasPrefix(stderr.String(), "orc: warning: no quorum: ") {
+			err = errors.New("it says: " + stderr.String())
+		}
+		return err
+	})
+	_, err = leader.Orc(s.Context(), "node", "update", "--label-add", "cut=off", "n4")
+	require.ErrorContains(s, err, "orc: no quorum: ")
 	s.eventually("its tasks run elsewhere", func() error {
 		tasks, err := s.clock(other)
 		for _, task := range tasks {

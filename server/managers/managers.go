@@ -47,6 +47,7 @@ type Managers struct {
 	mu     sync.Mutex
 	peers  map[string]*peer // by node ID, this one not among them
 	floors map[string]int64 // what others said last of their nodes
+	apart  time.Time        // since when Connected is false; zero when it is true
 
 	wanted, heard chan struct{} // see Floor
 
@@ -74,6 +75,32 @@ func (m *Managers) Run(ctx context.Context) error {
 // it is one of those that agree on a leader.
 func (m *Managers) Connected() bool {
 	return m.config.Members == nil || m.config.Members.Leader() != 0
+}
+
+// Apart is for how long Connected has been false; 0 when it is true.
+func (m *Managers) Apart() time.Duration {
+	if m.Connected() {
+		return 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.apart.IsZero() {
+		return 0
+	}
+	return time.Since(m.apart)
+}
+
+// noteApart keeps Apart up to date.
+func (m *Managers) noteApart(now time.Time) {
+	connected := m.Connected()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case connected:
+		m.apart = time.Time{}
+	case m.apart.IsZero():
+		m.apart = now
+	}
 }
 
 // State is how a manager is seen from here. leader is the ID of the node that

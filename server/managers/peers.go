@@ -88,6 +88,7 @@ func (m *Managers) watchPeers(ctx context.Context) error {
 			m.forgive(passed)
 		}
 		known := all(snapshot)
+		m.noteApart(now)
 		m.look(ctx, known, session.NodeTimeout(snapshot), now)
 		last, every = now, lookEvery
 		if len(known) < 2 {

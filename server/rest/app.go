@@ -48,7 +48,7 @@ func (a *API) deploy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	snapshot, err := deploy.Newest(r.Context(), a.store)
+	snapshot, err := a.newest(r)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (a *API) renew(w http.ResponseWriter, r *http.Request) error {
 	snapshot := a.store.Snapshot()
 	node := store.Get[api.Node](snapshot, peer.ID)
 	if node == nil {
-		if snapshot, err = deploy.Newest(r.Context(), a.store); err != nil {
+		if snapshot, err = a.newest(r); err != nil {
 			return err
 		}
 		if node = store.Get[api.Node](snapshot, peer.ID); node == nil {

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,7 +15,10 @@ type others struct {
 	needed  error // why none may leave
 	left    []string
 	entered map[string]api.MemberRequest
+	apart   time.Duration
 }
+
+func (o *others) Apart() time.Duration { return o.apart }
 
 func (o *others) State(node *api.Node, leader string) api.ManagerState {
 	switch {

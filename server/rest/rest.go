@@ -10,6 +10,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -29,6 +30,8 @@ type Dispatcher interface {
 type Managers interface {
 	// State is how a manager is seen; leader is the ID of the node that leads.
 	State(node *api.Node, leader string) api.ManagerState
+	// Apart is how long this manager has not reached most of the others; 0 when it does.
+	Apart() time.Duration
 	// Enter makes a manager's new database one of the cluster's.
 	Enter(ctx context.Context, node string, request api.MemberRequest) (api.MemberAnswer, error)
 	// MayLeave says why a manager cannot be done without, and Leave takes its
@@ -107,6 +110,7 @@ func (a *API) serve(route Route) http.Handler {
 		if route.limit >= 0 {
 			r.Body = http.MaxBytesReader(w, r.Body, max(route.limit, smallBody))
 		}
+		a.mark(w, r)
 		if err := route.handler(a, w, r); err != nil {
 			a.refuse(w, r, err)
 		}

@@ -62,7 +62,7 @@ func (a *API) createService(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	snapshot, err := deploy.Newest(r.Context(), a.store)
+	snapshot, err := a.newest(r)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (a *API) updateService(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	snapshot, err := deploy.Newest(r.Context(), a.store)
+	snapshot, err := a.newest(r)
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,9 @@ var explanations = []struct {
 	text string
 }{
 	{rpctypes.ErrNoSpace, "it is full (its quota is used up): remove what is not needed"},
-	{rpctypes.ErrNoLeader, "most managers are not reachable"},
-	{rpctypes.ErrTimeout, "most managers do not answer"},
-	{rpctypes.ErrTimeoutDueToConnectionLost, "most managers are not reachable"},
+	{rpctypes.ErrNoLeader, "no quorum: most managers are not reachable"},
+	{rpctypes.ErrTimeout, "no quorum: most managers do not answer"},
+	{rpctypes.ErrTimeoutDueToConnectionLost, "no quorum: most managers are not reachable"},
 	{rpctypes.ErrTimeoutDueToLeaderFail, "the managers are electing a new leader"},
 	{rpctypes.ErrLeaderChanged, "the managers have elected a new leader"},
 	{rpctypes.ErrTooManyRequests, "it has too much to do"},

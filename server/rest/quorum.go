@@ -1,0 +1,41 @@
+package rest
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/orc-project/orc/api"
+)
+
+// electionTime is how long a manager may be without the others before it says so:
+// an election takes less.
+const electionTime = 2 * time.Second
+
+// mark says of an answer that there may be newer. A manager that is cut off goes on
+// showing what it knows: that is when people most want to see it.
+func (a *API) mark(w http.ResponseWriter, r *http.Request) {
+	if apart := a.apart(); apart > 0 && r.Method == http.MethodGet {
+		w.Header().Set(api.StaleHeader, fmt.Sprintf(
+			"no quorum: this manager has not reached most of the others for %s, and shows what it knew then", apart.Round(time.Second)))
+	}
+}
+
+// quorate refuses a write that could only wait for its time to run out.
+func (a *API) quorate() error {
+	if apart := a.apart(); apart > 0 {
+		return api.Errorf(api.CodeUnavailable,
+			"no quorum: this manager has not reached most of the others for %s, and nothing can be changed without them", apart.Round(time.Second))
+	}
+	return nil
+}
+
+func (a *API) apart() time.Duration {
+	if a.managers == nil {
+		return 0
+	}
+	if apart := a.managers.Apart(); apart > electionTime {
+		return apart
+	}
+	return 0
+}

@@ -1,0 +1,40 @@
+package rest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/client"
+)
+
+func TestAManagerThatIsCutOffSaysSo(t *testing.T) {
+	m := newManager(t)
+	var told []string
+	m.client.OnStale(func(why string) { told = append(told, why) })
+	name := "renamed"
+	rename := func() error {
+		_, err := m.client.UpdateNode(m.ctx, "n2", api.NodeUpdate{LabelsAdd: map[string]string{"name": name}})
+		return err
+	}
+
+	m.others.apart = time.Second
+	_, err := m.client.Nodes(m.ctx)
+	require.NoError(t, err)
+	require.NoError(t, rename())
+	require.Empty(t, told, "an election is nothing to speak of")
+
+	m.others.apart = 5 * time.Second
+	_, err = m.client.Services(m.ctx, client.ServiceQuery{})
+	require.NoError(t, err, "what it knew is still shown")
+	require.Equal(t, []string{"no quorum: this manager has not reached most of the others for 5s, and shows what it knew then"}, told)
+	requireCode(t, api.CodeUnavailable, rename(), "no quorum: this manager has not reached most of the others for 5s, and nothing can be changed without them")
+
+	m.others.apart = 0
+	_, err = m.client.Nodes(m.ctx)
+	require.NoError(t, err)
+	require.NoError(t, rename())
+	require.Len(t, told, 1)
+}
