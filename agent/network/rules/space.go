@@ -114,16 +114,22 @@ func (s *space) replace(c content, chains map[string]chain) error {
 	return s.commit("write")
 }
 
-// apply makes one step, in two transactions. A packet may look into one map before
-// the first and into the next one after it: so what it was sent on to is still there
-// then.
+// apply makes one step, in three transactions. A packet may look into one map before
+// one of them and into the next map, or chain, after it. What it may be sent on to is
+// therefore there before, with its rules (the kernel takes a chain's rules as they were
+// when the packet came into its table), and is still there afterwards.
 func (s *space) apply(step step) error {
 	adding, removing := step.change.split(s.sets)
-	if !adding.empty() || len(step.opened) > 0 {
+	if len(step.opened) > 0 {
 		for _, class := range step.opened {
 			s.noteChain(class.chain(), chain{})
 			s.noteRules(class.chain(), chain{rules: class.rules()})
 		}
+		if err := s.commit("change"); err != nil {
+			return err
+		}
+	}
+	if !adding.empty() {
 		if err := s.noteChange(adding); err != nil {
 			return err
 		}
