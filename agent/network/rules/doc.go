@@ -7,7 +7,7 @@
 // forbid there does not matter, and what they allow is not changed. The router's
 // does all the rest. Tables of others are never touched.
 //
-//	State ──compile──▶ content ──diff──▶ one transaction per namespace ──▶ kernel
+//	State ──compile──▶ content ──diff──▶ up to three transactions per namespace ──▶ kernel
 //	 intended           sets, chains     elements and chains that change
 //
 // A service's address is looked up in one map, whose verdict leads to the chain of
