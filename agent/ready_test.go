@@ -62,6 +62,37 @@ func TestASuccessorIsMadeAnewAfterACrash(t *testing.T) {
 	})
 }
 
+// That a container's process ends before it was told to start says nothing of its
+// image: it is made anew, whatever is wanted of it by then.
+func TestAProcessThatEndsBeforeItsStartIsNoAttempt(t *testing.T) {
+	for _, then := range []api.Desired{api.DesiredReady, api.DesiredRun} {
+		for _, crash := range []bool{false, true} {
+			bubble(t, func(t *testing.T, h *host) {
+				h.desire("a", api.DesiredReady)
+				made := h.container("a").ID
+				h.runtime.Reboot()
+				require.Equal(t, runtime.Exited, h.container("a").State)
+				if crash {
+					h.restart()
+				} else {
+					h.agent.wakeAll()
+				}
+				h.desire("a", then)
+				require.NotEqual(t, made, h.container("a").ID)
+				status := h.status("a")
+				require.Zero(t, status.Restarts)
+				if then == api.DesiredReady {
+					require.Equal(t, api.TaskReady, status.State)
+					require.Empty(t, status.Attempts)
+					return
+				}
+				require.Equal(t, api.TaskRunning, status.State)
+				require.Len(t, status.Attempts, 1)
+			})
+		}
+	}
+}
+
 func TestASuccessorThatIsNotWantedLeavesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, h *host) {
 		h.desire("a", api.DesiredReady)

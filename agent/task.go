@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -116,7 +117,7 @@ func (t *task) known() bool {
 // adopt takes a container that was found as the task's. One that was never started
 // is made anew: who made it may have died half-way. The caller holds the agent's mu.
 func (t *task) adopt(c runtime.Container) {
-	if c.State == runtime.Created || t.container != nil && t.container.Task.Attempt >= c.Task.Attempt {
+	if c.State == runtime.Created || t.neverRan(&c) || t.container != nil && t.container.Task.Attempt >= c.Task.Attempt {
 		t.extra = append(t.extra, c.ID)
 		return
 	}
@@ -126,6 +127,13 @@ func (t *task) adopt(c runtime.Container) {
 	}
 	t.container = &c
 	t.agent.byID[c.ID] = t
+}
+
+// neverRan says whether a container's process ended while it waited to be started, as
+// with its host's restart: that is no attempt.
+func (t *task) neverRan(c *runtime.Container) bool {
+	return c.State == runtime.Exited && c.Started.IsZero() &&
+		!slices.ContainsFunc(t.record.Status.Attempts, func(a api.Attempt) bool { return a.Container == c.ID })
 }
 
 func (t *task) wake() {
@@ -211,11 +219,15 @@ func (t *task) do(ctx context.Context, g goal) (wait time.Duration, done bool, e
 	t.mu.Lock()
 	over, f := t.record.Status.State.Terminal(), t.found()
 	understood := t.want != nil && t.want.spec != nil
+	wasted := t.container != nil && t.neverRan(t.container)
 	t.mu.Unlock()
 	if g == goalRun || f != running {
 		t.agent.left(t) // nobody waits for what remains to be done
 	}
 	chosen := next(g, over, f)
+	if chosen == conclude && wasted {
+		chosen = clean
+	}
 	if g.makes() && !understood && chosen != watch {
 		return idle, false, nil // until a manager tells how it should run
 	}

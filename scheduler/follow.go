@@ -144,14 +144,16 @@ func judge(m *member, monitor time.Duration, now time.Time) (outcome, time.Time)
 
 // since is when a task came into its state, by the managers' clocks as far as can
 // be told: a node's clock may be off by hours, and must not stall or hurry a
-// rollout.
+// rollout. It was not before the task was last told something, as to run.
 func since(m *member, now time.Time) time.Time {
 	at := m.status.Since
 	if at.After(now) {
 		at = m.status.Updated
 	}
-	if at.Before(m.task.Created) {
-		at = m.task.Created
+	for _, told := range []time.Time{m.task.Created, m.task.Updated} {
+		if at.Before(told) {
+			at = told
+		}
 	}
 	return at
 }

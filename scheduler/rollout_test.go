@@ -141,6 +141,11 @@ func TestAClockThatIsOffDoesNotStallAnUpdate(t *testing.T) {
 	result, at := judge(m, 15*time.Second, now)
 	require.Equal(t, unknown, result)
 	require.Equal(t, now.Add(5*time.Second), at)
+
+	m.task.Updated = now.Add(-time.Second) // it was made ready before, and told to run then
+	result, at = judge(m, 5*time.Second, now)
+	require.Equal(t, unknown, result)
+	require.Equal(t, now.Add(4*time.Second), at)
 }
 
 func TestHistoryIsBounded(t *testing.T) {

@@ -79,7 +79,7 @@ func (f *Fabric) schedule(withdrawn map[string]wire.Backend) {
 		if !backend.Draining {
 			at = now.Add(f.tables.Services[backend.Service].DrainDelay.Std())
 		}
-		if next := f.tables.Backends[task]; next.Draining && maps.Equal(next.Addresses, backend.Addresses) {
+		if next := f.tables.Backends[task]; next.Draining && !next.Away && maps.Equal(next.Addresses, backend.Addresses) {
 			which = rules.Connectionless
 		}
 		for _, address := range backend.Addresses {

@@ -112,13 +112,13 @@ func (r *Runtime) Down(err error) {
 	}
 }
 
-// Reboot ends every running container without an event and with exit code -1, as
-// a restart of the host does.
+// Reboot ends every running container, and the process of each that waits to be
+// started, without an event and with exit code -1, as a restart of the host does.
 func (r *Runtime) Reboot() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, c := range r.containers {
-		if c.State == runtime.Running {
+		if c.State != runtime.Exited {
 			c.finish(-1, false)
 		}
 	}

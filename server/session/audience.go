@@ -156,11 +156,12 @@ func backendOf(snapshot *store.Snapshot, task *api.Task) (backend, bool) {
 		return backend{}, false
 	}
 	healthy := status.Healthy == nil || *status.Healthy
+	away := down(store.Get[api.NodeStatus](snapshot, task.Node))
 	switch {
 	case task.Desired == api.DesiredRun && status.State == api.TaskRunning && healthy:
-		return backend{addresses: status.Addresses, away: down(store.Get[api.NodeStatus](snapshot, task.Node))}, true
+		return backend{addresses: status.Addresses, away: away}, true
 	case task.Desired != api.DesiredRun && (status.State == api.TaskRunning || status.State == api.TaskStopping):
-		return backend{addresses: status.Addresses, draining: true}, true
+		return backend{addresses: status.Addresses, draining: true, away: away}, true
 	}
 	return backend{}, false
 }
