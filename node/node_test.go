@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -59,9 +60,12 @@ func (o *output) String() string {
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		first, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		address := first.Addr().(*net.TCPAddr)
+		// Below what the kernel gives connections, which are many here.
+		address := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 20000 + rand.IntN(12000)}
+		first, err := net.ListenTCP("tcp", address)
+		if err != nil {
+			continue
+		}
 		second, err := net.ListenTCP("tcp", &net.TCPAddr{IP: address.IP, Port: address.Port + 1})
 		first.Close()
 		if err == nil {

@@ -19,8 +19,8 @@ import (
 	"github.com/orc-project/orc/server/ca"
 )
 
-// promptly is how soon a node that was removed must be out; far more than it takes
-// (see docs/measured.md), for a machine under load.
+// promptly is how soon a node that was removed must be out; far more than it takes,
+// for a machine under load.
 const promptly = 30 * time.Second
 
 // idler is a node's end of a session that has nothing to do.
