@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"strconv"
 	"time"
 )
@@ -24,10 +25,10 @@ type Cluster struct {
 	Settings  Settings `json:"settings"`
 	// Keys is how far a rotation of the keys is that seal the database.
 	Keys KeyRotation `json:"keys,omitzero"`
-	// Banned are the IDs of the nodes that were managers and are none any more, whose
-	// certificates say otherwise for as long as they last: the other managers' databases
-	// do not hear them.
-	Banned []string `json:"banned,omitempty"`
+	// Banned says, by node ID, who was a manager and since when it is none any more.
+	// Certificates from before say otherwise for as long as they last: the other managers'
+	// databases do not hear who shows one.
+	Banned map[string]time.Time `json:"banned,omitempty"`
 	// LastNumber is the highest node number given so far.
 	LastNumber uint16 `json:"lastNumber"`
 }
@@ -37,6 +38,22 @@ const ClusterID = "cluster"
 
 // Kind implements Object.
 func (*Cluster) Kind() Kind { return KindCluster }
+
+// Ban notes that a manager is none any more, Unban that it is one again. Neither
+// changes what a copy of the cluster shares with its original.
+func (c *Cluster) Ban(node string, since time.Time) {
+	c.Banned = maps.Clone(c.Banned)
+	if c.Banned == nil {
+		c.Banned = make(map[string]time.Time)
+	}
+	c.Banned[node] = since.UTC()
+}
+
+// Unban undoes Ban.
+func (c *Cluster) Unban(node string) {
+	c.Banned = maps.Clone(c.Banned)
+	delete(c.Banned, node)
+}
 
 // Settings are what an operator may change of a cluster.
 type Settings struct {

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,7 +39,7 @@ func (n *process) alone(ctx context.Context) error {
 			if status := store.Get[api.NodeStatus](d.Snapshot(), node.ID); status != nil {
 				d.Put(status, nil)
 			}
-			after.Banned = append(slices.Clone(after.Banned), node.ID)
+			after.Ban(node.ID, time.Now())
 		}
 		n.inherit(d)
 		self := n.identity.Alone

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/orc-project/orc/api"
 )
@@ -26,7 +27,7 @@ type identity struct {
 	Managers []string `json:"managers,omitempty"`
 	// Banned is api.Cluster.Banned as a manager knew it last: it holds before the
 	// database is open, too.
-	Banned []string `json:"banned,omitempty"`
+	Banned map[string]time.Time `json:"banned,omitempty"`
 	// Alone is set by a restore until the database knows this node, which it does as
 	// its only manager.
 	Alone *newcomer `json:"alone,omitempty"`

@@ -175,7 +175,7 @@ func TestARemovedManagerIsOutAtOnceAndForGood(t *testing.T) {
 	require.NoError(t, all[0].client.RemoveNode(t.Context(), "m3", true))
 	for i, port := range ports {
 		within(t, "a connection to "+all[i].config.Name+"'s database", begun, ended[i])
-		require.Eventually(t, func() bool { return status(t, port, "/members", config) == http.StatusGone }, patience, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return status(t, port, "/members", config) == http.StatusServiceUnavailable }, patience, 10*time.Millisecond)
 	}
 	<-all[2].done
 	require.ErrorContains(t, all[2].err, "removed from the cluster")
@@ -192,7 +192,7 @@ func TestARemovedManagerIsOutAtOnceAndForGood(t *testing.T) {
 	}
 	for i := range 2 {
 		all[i].waitReady(all[i].config.DataDir)
-		require.Equal(t, http.StatusGone, status(t, ports[i], "/members", config))
+		require.Equal(t, http.StatusServiceUnavailable, status(t, ports[i], "/members", config))
 		require.Equal(t, http.StatusForbidden, status(t, all[i].config.Listen, "/v1/alive", stolen.Client()))
 	}
 }

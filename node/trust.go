@@ -2,13 +2,16 @@ package node
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/store"
 )
 
@@ -53,23 +56,32 @@ func (n *process) nextOrGone(ctx context.Context, watcher store.Watcher) (store.
 	return watcher.Next(ctx)
 }
 
-// banned says whether a node was a manager and is none any more.
-func (n *process) banned(node string) bool {
+// banned says whether a certificate is of a manager that was removed after it was
+// issued. One that came back has a newer one: a manager that has not heard of that yet
+// does not keep it out.
+func (n *process) banned(certificate *x509.Certificate) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.Contains(n.identity.Banned, node)
+	since, found := n.identity.Banned[certificate.Subject.CommonName]
+	return found && !ca.Issued(certificate).After(since)
 }
 
 // lingers says whether a member of a banned manager is still there.
 func (n *process) lingers() bool {
-	return slices.ContainsFunc(n.database.member.Known(), func(each store.Member) bool { return n.banned(each.Name) })
+	n.mu.Lock()
+	banned := n.identity.Banned
+	n.mu.Unlock()
+	return slices.ContainsFunc(n.database.member.Known(), func(each store.Member) bool {
+		_, found := banned[each.Name]
+		return found
+	})
 }
 
 // ban keeps who is not heard any more.
-func (n *process) ban(nodes []string) {
+func (n *process) ban(nodes map[string]time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if slices.Equal(nodes, n.identity.Banned) {
+	if maps.EqualFunc(nodes, n.identity.Banned, time.Time.Equal) {
 		return
 	}
 	n.identity.Banned = nodes

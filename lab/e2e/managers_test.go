@@ -31,6 +31,7 @@ func TestManagers(t *testing.T) {
 	}{
 		{"every manager reaches every node", everyManagerReachesEveryNode},
 		{"a role changes and nothing is restarted", aRoleChanges},
+		{"a manager that slept through a promotion ends nobody", aSleeper},
 		{"what would lose the quorum is refused", whatWouldLoseTheQuorum},
 		{"a leader that is killed is replaced", aKilledLeader},
 		{"a leader that was paused writes nothing afterwards", aPausedLeader},
@@ -131,22 +132,9 @@ func everyManagerReachesEveryNode(s *several) {
 func aRoleChanges(s *several) {
 	before, worker := s.undisturbed(4), s.node(4)
 	pid := worker.Pid()
-	s.orc(s.node(1), "node", "promote", "n4")
-	s.eventually("n4 is a manager", func() error {
-		found, err := states(worker)
-		if err == nil && found["n4"] != api.ManagerReachable {
-			err = fmt.Errorf("it sees %v", found)
-		}
-		return err
-	})
+	s.promote(s.node(1), worker)
 	s.write(worker)
-	s.orc(worker, "node", "demote", "n4")
-	s.eventually("n4 is a worker again", func() error {
-		if _, err := states(worker); err == nil || !strings.Contains(err.Error(), "worker") {
-			return fmt.Errorf("it says: %v", err)
-		}
-		return nil
-	})
+	s.demote(worker)
 	for _, secret := range []string{"db", "ring", "ring.key"} {
 		require.NoFileExists(s, worker.DataDir()+"/"+secret)
 	}
@@ -157,6 +145,73 @@ func aRoleChanges(s *several) {
 	require.NoError(s, worker.Start(s.Context()))
 	s.settled()
 	require.Equal(s, before, s.undisturbed(4))
+}
+
+// promote makes the fourth node a manager, demote a worker again.
+func (s *several) promote(by, worker *lab.Node) {
+	s.Helper()
+	s.orc(by, "node", "promote", worker.Name())
+	s.eventually(worker.Name()+" is a manager", func() error {
+		found, err := states(worker)
+		if err == nil && found[worker.Name()] != api.ManagerReachable {
+			err = fmt.Errorf("it sees %v", found)
+		}
+		return err
+	})
+}
+
+func (s *several) demote(worker *lab.Node) {
+	s.Helper()
+	s.orc(worker, "node", "demote", worker.Name())
+	s.eventually(worker.Name()+" is a worker again", func() error {
+		if _, err := states(worker); err == nil || !strings.Contains(err.Error(), "worker") {
+			return fmt.Errorf("it says: %v", err)
+		}
+		return nil
+	})
+}
+
+// aSleeper is down while one that it saw removed becomes a manager again. What it
+// believes when it is back must not make the other give its database up.
+func aSleeper(s *several) {
+	worker, leader := s.node(4), s.leader(s.node(1))
+	sleeper, by := s.others(leader)[0], s.others(leader)[1]
+	s.promote(by, worker)
+	s.demote(worker)
+	s.settled()
+	require.NoError(s, sleeper.Stop(s.Context()))
+	s.promote(by, worker)
+	database, err := os.Stat(worker.DataDir() + "/db")
+	require.NoError(s, err)
+	s.orc(worker, "node", "update", "--label-add", "meanwhile=1", "n4") // the sleeper lacks it
+	// The others say nothing to it before it has met n4.
+	for _, node := range []*lab.Node{leader, by} {
+		require.NoError(s, syscall.Kill(node.Pid(), syscall.SIGSTOP))
+		defer syscall.Kill(node.Pid(), syscall.SIGCONT) // again: no harm
+	}
+	require.NoError(s, sleeper.Start(s.Context()))
+	wait(2 * time.Second)
+	for _, node := range []*lab.Node{leader, by} {
+		require.NoError(s, syscall.Kill(node.Pid(), syscall.SIGCONT))
+	}
+	for _, node := range s.lab.Nodes() {
+		s.eventually(node.Name()+" sees four managers", func() error {
+			found, err := states(node)
+			for _, each := range s.lab.Nodes() {
+				if state := found[each.Name()]; err == nil && state != api.ManagerReachable && state != api.ManagerLeader {
+					err = fmt.Errorf("it sees %v", found)
+				}
+			}
+			return err
+		})
+		s.write(node)
+	}
+	now, err := os.Stat(worker.DataDir() + "/db")
+	require.NoError(s, err)
+	require.True(s, os.SameFile(database, now), "n4 has made its database anew")
+	s.demote(worker)
+	s.settled()
+	s.undisturbed(4)
 }
 
 func whatWouldLoseTheQuorum(s *several) {

@@ -79,6 +79,10 @@ func (c *Credentials) Check(now time.Time) error {
 	return nil
 }
 
+// Issued is when a certificate of the cluster was issued, by the clock of the manager
+// that did it, to the second.
+func Issued(certificate *x509.Certificate) time.Time { return certificate.NotBefore.Add(backdate) }
+
 // RenewAt is when the certificate should be renewed: at a random point between
 // 50 and 80 % of its life, so that a cluster's nodes don't come all at once.
 func (c *Credentials) RenewAt() time.Time {

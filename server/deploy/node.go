@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math"
 	"regexp"
-	"slices"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/store"
@@ -79,13 +78,17 @@ func (d *Draft) changeRole(before, after *api.Node, role api.Role) error {
 // that it may be again.
 func (d *Draft) ban(node string, banned bool) {
 	cluster := store.Get[api.Cluster](d.snapshot, api.ClusterID)
-	if cluster == nil || slices.Contains(cluster.Banned, node) == banned {
+	if cluster == nil {
+		return
+	}
+	if _, already := cluster.Banned[node]; already == banned {
 		return
 	}
 	after := *cluster
-	after.Banned = slices.DeleteFunc(slices.Clone(cluster.Banned), func(each string) bool { return each == node })
 	if banned {
-		after.Banned = append(after.Banned, node)
+		after.Ban(node, d.now)
+	} else {
+		after.Unban(node)
 	}
 	d.update(cluster, &after)
 }

@@ -2,6 +2,7 @@ package member
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -59,9 +60,10 @@ type TLS struct {
 	// Verify checks who dials: that it is a manager of the cluster. It is asked again
 	// of every open connection by Recheck.
 	Verify func(tls.ConnectionState) error
-	// Removed says whether the manager of that name (its certificate's CN) was removed.
-	// Once its member is gone too it is put out and kept out. It may be nil.
-	Removed func(name string) bool
+	// Removed says whether the manager that shows this certificate, which has its name as
+	// CN, was removed. Once its member is gone too it is put out and kept out. It may be
+	// nil.
+	Removed func(*x509.Certificate) bool
 }
 
 // DefaultQuota is how large a database may grow, in bytes.

@@ -77,10 +77,10 @@ func (m *Member) start(ctx context.Context, config Config) error {
 		m.etcd = nil // it has closed itself
 		return explain(err, config)
 	}
-	if err := m.port.serve(etcdhttp.NewPeerHandler(translated.GetLogger(), m.etcd.Server), m.Known, m.log); err != nil {
+	go m.follow()
+	if err := m.port.serve(etcdhttp.NewPeerHandler(translated.GetLogger(), m.etcd.Server), m, m.log); err != nil {
 		return err
 	}
-	go m.follow()
 	select {
 	case <-m.etcd.Server.ReadyNotify():
 	case <-m.done:

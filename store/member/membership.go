@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/etcd/client/pkg/v3/types"
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/store"
@@ -53,6 +54,12 @@ func (m *Member) Known() []store.Member {
 		})
 	}
 	return sorted(members)
+}
+
+// left implements membership.
+func (m *Member) left(id string) bool {
+	member, err := types.IDFromString(id)
+	return err == nil && m.etcd.Server.IsIDRemoved(uint64(member))
 }
 
 // AddLearner implements store.Membership.

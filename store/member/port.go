@@ -39,14 +39,14 @@ func listen(address string, config TLS) (*port, error) {
 	return p, nil
 }
 
-// serve lets handler answer those who are let in. known lists the members.
-func (p *port) serve(handler http.Handler, known func() []store.Member, log *zap.Logger) error {
+// serve lets handler answer those who are let in.
+func (p *port) serve(handler http.Handler, members membership, log *zap.Logger) error {
 	quiet, err := zap.NewStdLogAt(log.Named("port"), zap.DebugLevel) // what strangers do is nothing to act on
 	if err != nil {
 		return fmt.Errorf("serve the other managers: %w", err)
 	}
 	p.server = &http.Server{
-		Handler: p.guard(handler, known), ErrorLog: quiet, ReadHeaderTimeout: rafthttp.ConnReadTimeout,
+		Handler: p.guard(handler, members), ErrorLog: quiet, ReadHeaderTimeout: rafthttp.ConnReadTimeout,
 		Protocols: new(http.Protocols), TLSConfig: p.config(), ConnState: p.forget,
 	}
 	p.server.Protocols.SetHTTP1(true) // all that etcd speaks
@@ -90,31 +90,44 @@ func (p *port) config() *tls.Config {
 	}
 }
 
-// guard tells a manager that was removed that it was, whatever it asks for. One
-// whose member is still there is heard: its member goes first, or the quorum could
-// go with it.
-func (p *port) guard(handler http.Handler, known func() []store.Member) http.Handler {
+// membership is what the database itself knows of its members.
+type membership interface {
+	Known() []store.Member
+	// left says whether there was a member of that ID, which was removed.
+	left(id string) bool
+}
+
+// guard hears nobody who was removed. One whose member is still there is heard: its
+// member goes first, or the quorum could go with it.
+//
+// A member gives up for good, database and all, when it is told that it was removed.
+// So only one is told of which the database knows: who was removed and came back as
+// another member is not to be ended by a manager that has slept through that.
+func (p *port) guard(handler http.Handler, members membership) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !p.gone(*r.TLS, known()) {
+		if !p.gone(*r.TLS, members.Known()) {
 			handler.ServeHTTP(w, r)
 			return
 		}
 		w.Header().Set("Connection", "close")
-		status := http.StatusForbidden // what etcd takes for it from a message,
-		if r.Method == http.MethodGet {
-			status = http.StatusGone // and from a stream
+		status := http.StatusServiceUnavailable
+		if members.left(r.Header.Get("X-Server-From")) {
+			status = http.StatusForbidden // what etcd takes for it from a message,
+			if r.Method == http.MethodGet {
+				status = http.StatusGone // and from a stream
+			}
 		}
 		http.Error(w, "this manager was removed from the cluster", status)
 	})
 }
 
 func (p *port) gone(state tls.ConnectionState, known []store.Member) bool {
-	name := state.PeerCertificates[0].Subject.CommonName
-	if p.tls.Removed == nil || !p.tls.Removed(name) {
+	certificate := state.PeerCertificates[0]
+	if p.tls.Removed == nil || !p.tls.Removed(certificate) {
 		return false
 	}
 	for _, each := range known {
-		if each.Name == name {
+		if each.Name == certificate.Subject.CommonName {
 			return false
 		}
 	}
