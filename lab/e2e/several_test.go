@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -160,4 +161,122 @@ func (s *several) write(through *lab.Node) time.Duration {
 		return err
 	})
 	return time.Since(began)
+}
+
+// orc runs a command on a node that must succeed.
+func (s *several) orc(node *lab.Node, args ...string) string {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*soon)
+	defer cancel()
+	out, err := node.Orc(ctx, args...)
+	require.NoError(s, err, out)
+	return out
+}
+
+// clock are the tasks of the service, as a manager sees them.
+func (s *several) clock(by *lab.Node) ([]api.TaskView, error) {
+	return ask(by, func(ctx context.Context, c *client.Client) ([]api.TaskView, error) {
+		return c.Tasks(ctx, client.TaskQuery{Service: "clock"})
+	})
+}
+
+// undisturbed waits until n tasks run, and returns their containers by task ID.
+func (s *several) undisturbed(n int) map[string]string {
+	s.Helper()
+	found := make(map[string]string)
+	s.eventually(fmt.Sprintf("%d tasks run", n), func() error {
+		tasks, err := s.clock(s.node(1))
+		if err != nil {
+			return err
+		}
+		clear(found)
+		for _, task := range tasks {
+			if task.Desired == api.DesiredRun && task.Status.State == api.TaskRunning {
+				found[task.ID] = container(task).Container
+			}
+		}
+		if len(found) != n {
+			return fmt.Errorf("%d do: %s", len(found), describe(tasks))
+		}
+		return nil
+	})
+	return found
+}
+
+// versions are the tasks with the revisions that they were last written at.
+func (s *several) versions(by *lab.Node) map[string]int64 {
+	s.Helper()
+	tasks, err := s.clock(by)
+	require.NoError(s, err)
+	found := make(map[string]int64)
+	for _, task := range tasks {
+		found[task.ID] = task.Version
+	}
+	return found
+}
+
+// onePerSlot fails when two tasks are to run for one slot.
+func (s *several) onePerSlot(by *lab.Node) {
+	s.Helper()
+	tasks, err := s.clock(by)
+	require.NoError(s, err)
+	slots := make(map[int]string)
+	for _, task := range tasks {
+		if task.Desired == api.DesiredRun {
+			require.Empty(s, slots[task.Slot], "two tasks for slot %d: %s", task.Slot, describe(tasks))
+			slots[task.Slot] = task.ID
+		}
+	}
+}
+
+// promote makes the fourth node a manager, demote a worker again.
+func (s *several) promote(by, worker *lab.Node) {
+	s.Helper()
+	s.orc(by, "node", "promote", worker.Name())
+	s.eventually(worker.Name()+" is a manager", func() error {
+		found, err := states(worker)
+		if err == nil && found[worker.Name()] != api.ManagerReachable {
+			err = fmt.Errorf("it sees %v", found)
+		}
+		return err
+	})
+}
+
+func (s *several) demote(worker *lab.Node) {
+	s.Helper()
+	s.orc(worker, "node", "demote", worker.Name())
+	s.eventually(worker.Name()+" is a worker again", func() error {
+		if _, err := states(worker); err == nil || !strings.Contains(err.Error(), "worker") {
+			return fmt.Errorf("it says: %v", err)
+		}
+		return nil
+	})
+}
+
+// quiet waits until no task has changed for a second.
+func (s *several) quiet(by *lab.Node) {
+	s.Helper()
+	s.eventually("nothing changes", func() error {
+		before := fmt.Sprint(s.versions(by))
+		wait(time.Second)
+		if after := fmt.Sprint(s.versions(by)); after != before {
+			return fmt.Errorf("%s became %s", before, after)
+		}
+		return nil
+	})
+}
+
+// nodeTimeout changes the setting; 0 is the default. Nodes connect again.
+func (s *several) nodeTimeout(timeout api.Duration) {
+	s.Helper()
+	_, err := ask(s.node(1), func(ctx context.Context, c *client.Client) (api.ClusterView, error) {
+		view, err := c.Cluster(ctx)
+		if err != nil {
+			return view, err
+		}
+		view.Settings.NodeTimeout = timeout
+		return c.UpdateCluster(ctx, view.Settings)
+	})
+	require.NoError(s, err)
+	s.settled()
 }

@@ -1,0 +1,115 @@
+package session
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire"
+)
+
+func TestStatusesOfItsOwnTasksAreWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, newStore(t, "n1", "n2"))
+		defer m.stop()
+		put(t, m.store, task("t1", "n1"), task("t2", "n2"))
+		a := m.connect("n1")
+		defer a.hangUp()
+
+		lost := running("t1")
+		lost.State = api.TaskLost
+		a.send(wire.Up{Statuses: []api.TaskStatus{running("t1"), running("t2"), running("nonsense")}})
+		m.settle()
+		status := m.status("t1")
+		require.NotNil(t, status)
+		require.Equal(t, api.TaskRunning, status.State)
+		require.Equal(t, "n1", status.Node)
+		require.Nil(t, m.status("t2"), "not its task")
+		require.Nil(t, m.status("nonsense"))
+
+		before := m.store.Snapshot().Revision()
+		a.send(wire.Up{Statuses: []api.TaskStatus{*status, lost}})
+		m.settle()
+		require.Equal(t, before, m.store.Snapshot().Revision(), "nothing new, nothing written")
+
+		ended := running("t1")
+		ended.State, ended.Message = api.TaskFailed, string(make([]byte, 100_000))
+		a.send(wire.Up{Statuses: []api.TaskStatus{ended}})
+		m.settle()
+		require.Equal(t, api.TaskFailed, m.status("t1").State)
+		require.Len(t, m.status("t1").Message, maxMessageText)
+		a.send(wire.Up{Statuses: []api.TaskStatus{running("t1")}})
+		m.settle()
+		require.Equal(t, api.TaskFailed, m.status("t1").State, "an end is for good")
+	})
+}
+
+func TestStatusesMoveForward(t *testing.T) {
+	now := time.Now()
+	at := func(state api.TaskState, restarts int, since time.Duration) *api.TaskStatus {
+		return &api.TaskStatus{State: state, Restarts: restarts, Since: now.Add(since)}
+	}
+	for name, c := range map[string]struct {
+		stored, reported *api.TaskStatus
+		want             bool
+	}{
+		"the first":                        {nil, at(api.TaskRunning, 0, 0), true},
+		"a restart":                        {at(api.TaskWaiting, 0, 0), at(api.TaskPreparing, 1, 1), true},
+		"the same attempt":                 {at(api.TaskRunning, 1, 0), at(api.TaskStarting, 1, 1), true},
+		"late news":                        {at(api.TaskRunning, 2, 0), at(api.TaskRunning, 1, -1), false},
+		"an agent that lost its count":     {at(api.TaskRunning, 2, 0), at(api.TaskRunning, 0, 1), true},
+		"an end again":                     {at(api.TaskComplete, 0, 0), at(api.TaskFailed, 0, 1), false},
+		"what became of a lost one":        {at(api.TaskLost, 0, 0), at(api.TaskShutdown, 0, 1), true},
+		"a lost one does not come to life": {at(api.TaskLost, 0, 0), at(api.TaskRunning, 0, 1), false},
+	} {
+		require.Equal(t, c.want, forward(c.stored, c.reported), name)
+	}
+}
+
+func TestAnIdleClusterWritesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, newStore(t, "n1", "n2", "n3"))
+		defer m.stop()
+		for _, node := range []string{"n1", "n2", "n3"} {
+			a := m.connect(node)
+			defer a.hangUp()
+		}
+		before := m.store.Snapshot().Revision()
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		require.Equal(t, before, m.store.Snapshot().Revision())
+		require.Equal(t, api.NodeReady, m.node("n3").State)
+	})
+}
+
+func TestManyNodesShareATransaction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const nodes = 50
+		var ids []string
+		for i := range nodes {
+			ids = append(ids, fmt.Sprintf("n%02d", i))
+		}
+		m := newManager(t, newStore(t, ids...))
+		defer m.stop()
+		var agents []*agent
+		for _, id := range ids {
+			put(t, m.store, task("task-"+id, id))
+			a := m.connect(id)
+			defer a.hangUp()
+			agents = append(agents, a)
+		}
+		before := m.store.Snapshot().Revision()
+		for i, a := range agents {
+			a.send(wire.Up{Statuses: []api.TaskStatus{running("task-" + ids[i])}})
+		}
+		m.settle()
+		for _, id := range ids {
+			require.NotNil(t, m.status("task-"+id), id)
+		}
+		require.Less(t, m.store.Snapshot().Revision()-before, int64(10))
+	})
+}
