@@ -113,17 +113,28 @@ func fragmentFlags(mask, value uint16) rule {
 
 // setFragmentFlags is `ip frag-off set ip frag-off & ^MASK | VALUE`.
 func setFragmentFlags(mask, value uint16) rule {
+	return do(fragmentOffset(), rule{&expr.Bitwise{
+		SourceRegister: r0, DestRegister: r0, Len: 2,
+		Mask: binary.BigEndian.AppendUint16(nil, ^mask), Xor: binary.BigEndian.AppendUint16(nil, value),
+	}}, setHeader(6, 2))
+}
+
+// setHeader writes r0 to a place of the IP header.
+func setHeader(offset, length uint32) rule {
 	const checksum = 10 // where the header has it
-	return do(fragmentOffset(), rule{
-		&expr.Bitwise{
-			SourceRegister: r0, DestRegister: r0, Len: 2,
-			Mask: binary.BigEndian.AppendUint16(nil, ^mask), Xor: binary.BigEndian.AppendUint16(nil, value),
-		},
-		&expr.Payload{
-			OperationType: expr.PayloadWrite, SourceRegister: r0, Base: expr.PayloadBaseNetworkHeader, Offset: 6, Len: 2,
-			CsumType: expr.CsumTypeInet, CsumOffset: checksum,
-		},
-	})
+	return rule{&expr.Payload{
+		OperationType: expr.PayloadWrite, SourceRegister: r0, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: length,
+		CsumType: expr.CsumTypeInet, CsumOffset: checksum,
+	}}
+}
+
+// setSource is `ip saddr set` to the address at r0, without translation.
+func setSource() rule { return setHeader(12, 4) }
+
+// offender is the destination of the packet that an ICMP error is about, whose header
+// follows its own.
+func offender(register uint32) rule {
+	return field(expr.PayloadBaseTransportHeader, 8+16, 4, register)
 }
 
 func fragmentOffset() rule { return field(expr.PayloadBaseNetworkHeader, 6, 2, r0) }

@@ -20,6 +20,7 @@ var gateway = netip.PrefixFrom(scheme.Gateway, 32)
 //	forward:     mangle   segments fit the way
 //	             filter   who may reach whom
 //	input:       filter   containers reach their DNS server, nothing else
+//	output:      mangle   the router's own errors of what came over another node → back over it
 //	postrouting: srcnat   a container that reached itself; the way out
 func routerChains(links Links) map[string]chain {
 	const known = expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED
@@ -53,6 +54,10 @@ func routerChains(links Links) map[string]chain {
 		"mesh": {base: at(nftables.ChainHookPrerouting, nftables.ChainPriorityMangle), rules: []rule{
 			do(from(scheme.Overlay), tracked(expr.CtStateBitNEW), daddr(r0), in("ingress"), etherSource(r0), mapped("nodes"), remember()),
 			do(notFrom(scheme.Overlay), answer(), marked(), goTo("return")),
+		}},
+		"errors": {base: at(nftables.ChainHookOutput, nftables.ChainPriorityMangle), rules: []rule{
+			// In the backend's name: the router's own address is the other router's, too.
+			do(protocol(unix.IPPROTO_ICMP), answer(), marked(), offender(r0), setSource(), goTo("return")),
 		}},
 		"return": {rules: []rule{
 			do(recall(), mapped("returns"), duplicate(links.Overlay)),

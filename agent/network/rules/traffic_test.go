@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long an answer may take.
-const patience = 2 * time.Second
+const patience = 10 * time.Second
 
 // serve answers TCP connections and UDP packets with who it is, and whom it sees.
 func (p place) serve(name, at string) {
