@@ -29,19 +29,13 @@ func New(conn net.Conn) *Conn { return &Conn{Conn: conn} }
 const probes = 3
 
 // Watch breaks the connection once the other host's kernel has said nothing for that
-// long, whatever its processes do (RFC 5482; tcp(7), TCP_USER_TIMEOUT).
+// long, whatever its processes do (RFC 5482; tcp(7), TCP_USER_TIMEOUT). One whose
+// process has left so much unread for that long that nothing more can be sent breaks
+// too, but is not Silent.
 func (c *Conn) Watch(silence time.Duration) error {
-	below, ok := c.Conn.(syscall.Conn)
-	if !ok {
-		return errors.New("watch the connection: it is none of the kernel's")
-	}
-	raw, err := below.SyscallConn()
-	if err != nil {
-		return fmt.Errorf("watch the connection: %w", err)
-	}
 	between := max(1, int(silence/time.Second)/probes) // the kernel knows whole seconds
 	var failed error
-	err = raw.Control(func(fd uintptr) {
+	err := c.control(func(fd int) {
 		for _, option := range []struct{ level, name, value int }{
 			{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
 			{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, between},
@@ -49,13 +43,26 @@ func (c *Conn) Watch(silence time.Duration) error {
 			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, probes},
 			{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(silence.Milliseconds())},
 		} {
-			failed = errors.Join(failed, os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), option.level, option.name, option.value)))
+			failed = errors.Join(failed, os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, option.level, option.name, option.value)))
 		}
 	})
 	if err = errors.Join(err, failed); err != nil {
 		return fmt.Errorf("watch the connection: %w", err)
 	}
 	return nil
+}
+
+// control calls f with the kernel's handle of the connection.
+func (c *Conn) control(f func(fd int)) error {
+	below, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return errors.New("it is none of the kernel's")
+	}
+	raw, err := below.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) { f(int(fd)) })
 }
 
 // Silent says whether the connection broke because nothing came from the other host.
@@ -77,11 +84,23 @@ func (c *Conn) Write(data []byte) (int, error) {
 // the way there, a router's answer or its own, and else a timeout.
 func (c *Conn) note(err error) error {
 	for _, gone := range []error{syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH} {
-		if errors.Is(err, gone) {
+		if errors.Is(err, gone) && !c.full() {
 			c.silent.Store(true)
 		}
 	}
 	return err
+}
+
+// full says whether the other end had no room for more when it was last heard. Its
+// kernel's answers to the probes of such a window do not keep a connection for longer
+// than Watch's silence (tcp_probe_timer in Linux), though the host is there.
+func (c *Conn) full() bool {
+	full := false
+	err := c.control(func(fd int) {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		full = err == nil && info.Snd_wnd == 0
+	})
+	return err == nil && full
 }
 
 type contextKey struct{}

@@ -51,6 +51,31 @@ func TestAHostThatIsSilentIsGone(t *testing.T) {
 	t.Logf("after %s: %v", time.Since(began), err)
 }
 
+// TestAProcessThatReadsNothingIsNoSilentHost fills the other end's buffer: the kernel
+// gives up on it, and still the host is there.
+func TestAProcessThatReadsNothingIsNoSilentHost(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	other, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	defer other.Close()
+	accepted, err := listener.Accept()
+	require.NoError(t, err)
+	conn := New(accepted)
+	defer conn.Close()
+	require.NoError(t, conn.Watch(time.Second))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+
+	began := time.Now()
+	for err == nil {
+		_, err = conn.Write(make([]byte, 64<<10))
+	}
+	t.Logf("after %s: %v", time.Since(began), err)
+	require.ErrorIs(t, err, unix.ETIMEDOUT, "this is what the kernel does")
+	require.False(t, conn.Silent())
+}
+
 func setLoopback(t *testing.T, up bool) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
