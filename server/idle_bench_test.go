@@ -49,7 +49,7 @@ func BenchmarkIdleAgents(b *testing.B) {
 	m := membertest.Start(b, membertest.Config(b))
 	s, err := etcd.Open(b.Context(), etcd.Config{Client: m.Client(), Seat: m, Sealer: seal.NewRing(), Logger: zap.NewNop()})
 	require.NoError(b, err)
-	defer s.Close()
+	b.Cleanup(func() { s.Close() }) // after the server, which needs it to the end
 	invitation := found(b, s)
 	run(b, s, m, &invitation)
 	for b.Loop() {
