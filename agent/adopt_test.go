@@ -17,6 +17,7 @@ import (
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/runtime"
 	"github.com/orc-project/orc/runtime/fake"
+	"github.com/orc-project/orc/sleep"
 )
 
 // full sends a complete message with these assignments again.
@@ -190,7 +191,7 @@ func (n *networks) Examine(context.Context) []api.Finding { return nil }
 
 // Withdraw takes a second until all nodes have let go.
 func (n *networks) Withdraw(ctx context.Context, _ wire.Assignment) error {
-	return pause(ctx, time.Second)
+	return sleep.For(ctx, time.Second)
 }
 
 func (n *networks) Detach(_ context.Context, task string) error {

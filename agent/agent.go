@@ -23,6 +23,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/runtime"
+	"github.com/orc-project/orc/sleep"
 )
 
 // Config is what an Agent is made of.
@@ -198,7 +199,7 @@ func patiently[T any](ctx context.Context, log *zap.Logger, ask func(context.Con
 		if !told {
 			log.Warn("the runtime does not answer", zap.Error(err))
 		}
-		if err := pause(ctx, retryPause); err != nil {
+		if err := sleep.For(ctx, retryPause); err != nil {
 			return answer, err
 		}
 	}
@@ -361,16 +362,5 @@ func isClosed(c <-chan struct{}) bool {
 		return true
 	default:
 		return false
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/runtime"
+	"github.com/orc-project/orc/sleep"
 )
 
 // killWait is how long a container that was killed is waited for.
@@ -45,7 +46,7 @@ func (t *task) drain(ctx context.Context) error {
 	if err := t.agent.config.Networks.Withdraw(ctx, want); err != nil {
 		return err
 	}
-	return pause(ctx, delay)
+	return sleep.For(ctx, delay)
 }
 
 // drainDelay is how long a leaving task's connections are given: none where nobody

@@ -12,6 +12,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/runtime"
+	"github.com/orc-project/orc/sleep"
 )
 
 // maxCheckOutput is how much of a check's output is kept, in bytes.
@@ -80,7 +81,7 @@ func (h *health) run(ctx context.Context, t *task, c runtime.Container) {
 		if healthy, _ := h.result(); !healthy {
 			wait = min(interval, startInterval, firstChecks)
 		}
-		if pause(ctx, wait) != nil {
+		if sleep.For(ctx, wait) != nil {
 			return
 		}
 		result := h.check(ctx, t.agent.config.Runtime, c.ID, check)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/runtime"
+	"github.com/orc-project/orc/sleep"
 )
 
 // opening runs a container's post_start hooks. A nil one has nothing to run.
@@ -91,7 +92,7 @@ func runHook(ctx context.Context, r runtime.Runtime, container string, hook api.
 		case errors.Is(err, runtime.ErrRejected), errors.Is(err, runtime.ErrNotRunning), errors.Is(err, runtime.ErrNotFound):
 			return err
 		}
-		if err := pause(ctx, retryPause); err != nil {
+		if err := sleep.For(ctx, retryPause); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/runtime"
 	"github.com/orc-project/orc/runtime/fake"
+	"github.com/orc-project/orc/sleep"
 )
 
 // hooked runs one task whose hooks take a second each and then do what act says;
@@ -24,7 +25,7 @@ func hooked(t *testing.T, edit func(*api.ServiceSpec), act func(exec runtime.Exe
 		var ran []string
 		h.runtime.Script("web:1", fake.Script{Exec: func(ctx context.Context, _ string, exec runtime.Exec) (int, error) {
 			ran = append(ran, strings.Join(exec.Args, " "))
-			if err := pause(ctx, time.Second); err != nil {
+			if err := sleep.For(ctx, time.Second); err != nil {
 				return -1, err
 			}
 			return act(exec)

@@ -9,6 +9,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/runtime"
+	"github.com/orc-project/orc/sleep"
 )
 
 // sampleGap is the time between the two samples that a single answer compares.
@@ -22,7 +23,7 @@ func (a *Agent) handleStats(ctx context.Context, request *wire.StatsRequest, w *
 		interval = sampleGap
 	}
 	for {
-		if err := pause(ctx, max(interval, sampleGap)); err != nil {
+		if err := sleep.For(ctx, max(interval, sampleGap)); err != nil {
 			return nil
 		}
 		now := a.sample(ctx, request.Tasks)

@@ -10,6 +10,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
 	"github.com/orc-project/orc/cli/output"
+	"github.com/orc-project/orc/sleep"
 )
 
 func (p *program) cluster() *cli.Command {
@@ -125,10 +126,8 @@ func (p *program) clusterRotateKeys() *cli.Command {
 					fmt.Fprintln(p.Err, now)
 					said = now
 				}
-				select {
-				case <-c.Context.Done():
-					return c.Context.Err()
-				case <-time.After(keyPoll):
+				if err := sleep.For(c.Context, keyPoll); err != nil {
+					return err
 				}
 			}
 			if err == nil && !c.Bool("detach") {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/orc-project/orc/sleep"
 )
 
 // Stop ends the node's process as systemd would, by SIGTERM, and waits for it.
@@ -30,7 +32,7 @@ func (n *Node) end(ctx context.Context, signal syscall.Signal) error {
 		return fmt.Errorf("signal node %s: %w", n.state.Name, err)
 	}
 	for n.Pid() != 0 {
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		if err := sleep.For(ctx, 10*time.Millisecond); err != nil {
 			return fmt.Errorf("node %s does not end: %w", n.state.Name, err)
 		}
 	}
@@ -138,7 +140,7 @@ func (n *Node) killAll(ctx context.Context) error {
 		if err := errors.Join(n.signalAll(syscall.SIGSTOP), n.signalAll(syscall.SIGKILL)); err != nil {
 			return err
 		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := sleep.For(ctx, 20*time.Millisecond); err != nil {
 			return fmt.Errorf("%d processes of node %s do not end: %w", len(found), n.state.Name, err)
 		}
 	}

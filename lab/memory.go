@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/orc-project/orc/sleep"
 )
 
 // runDir is where nodes keep what does not outlive a boot, each in a directory of
@@ -126,7 +128,7 @@ func removeCgroups(ctx context.Context, container string) error {
 				if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTEMPTY) {
 					break
 				}
-				if waited := pause(ctx, 20*time.Millisecond); waited != nil {
+				if waited := sleep.For(ctx, 20*time.Millisecond); waited != nil {
 					return fmt.Errorf("remove %s: %w", group, err)
 				}
 			}

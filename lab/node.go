@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/orc-project/orc/sleep"
 )
 
 // Node is one host of a lab.
@@ -193,7 +195,7 @@ func (n *Node) WaitReady(ctx context.Context) error {
 		if n.Pid() == 0 {
 			return fmt.Errorf("node %s ended:\n%s", n.state.Name, n.logTail())
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := sleep.For(ctx, 100*time.Millisecond); err != nil {
 			return fmt.Errorf("node %s is not ready: %w\n%s", n.state.Name, err, n.logTail())
 		}
 	}
@@ -213,7 +215,7 @@ func (l *Lab) WaitNodes(ctx context.Context) error {
 				return fmt.Errorf("node %s ended:\n%s", node.state.Name, node.logTail())
 			}
 		}
-		if err := errors.Join(err, pause(ctx, 100*time.Millisecond)); ctx.Err() != nil {
+		if err := errors.Join(err, sleep.For(ctx, 100*time.Millisecond)); ctx.Err() != nil {
 			return fmt.Errorf("nodes not ready (%s): %w", strings.Join(missing, ", "), err)
 		}
 	}
@@ -228,7 +230,7 @@ func (l *Lab) WaitManagers(ctx context.Context) error {
 		if err == nil && voters == l.managers() {
 			return nil
 		}
-		if err := errors.Join(err, pause(ctx, 100*time.Millisecond)); ctx.Err() != nil {
+		if err := errors.Join(err, sleep.For(ctx, 100*time.Millisecond)); ctx.Err() != nil {
 			return fmt.Errorf("%d of %d managers vote: %w", voters, l.managers(), err)
 		}
 	}
@@ -263,15 +265,4 @@ func (n *Node) logTail() string {
 		return err.Error()
 	}
 	return strings.TrimSpace(string(data[max(0, len(data)-4096):]))
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

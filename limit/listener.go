@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/sleep"
 )
 
 // Listener accepts TLS connections whose handshakes are done: what is half open, or
@@ -72,7 +74,7 @@ func (l *Listener) run() {
 			}
 			// Most often there is no file descriptor left: it passes.
 			l.log.Warn("cannot accept connections", zap.Error(err), zap.Duration("again in", wait))
-			pause(l.ctx, wait)
+			_ = sleep.For(l.ctx, wait) // its end is seen above
 			wait = min(2*wait, last)
 			continue
 		}
@@ -196,13 +198,4 @@ func (c *connection) Close() error {
 	}
 	c.mu.Unlock()
 	return c.Conn.Close()
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store/member"
 	"github.com/orc-project/orc/store/seal"
 )
@@ -30,7 +31,7 @@ func (n *process) joinDatabase(ctx context.Context) error {
 			return err
 		}
 		n.log.Warn("the managers' database cannot be joined yet: trying again", zap.Duration("in", wait), zap.Error(err))
-		if err := pause(ctx, wait); err != nil {
+		if err := sleep.For(ctx, wait); err != nil {
 			return err
 		}
 	}

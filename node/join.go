@@ -16,6 +16,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/sleep"
 )
 
 const (
@@ -44,7 +45,7 @@ func (n *process) join(ctx context.Context) error {
 			}
 			n.log.Warn("the manager cannot be reached: trying again", zap.String("address", address), zap.Duration("in", wait), zap.Error(err))
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := sleep.For(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -173,15 +174,4 @@ func (u *unreachable) Unwrap() error { return u.error }
 func transient(err error) bool {
 	var u *unreachable
 	return errors.As(err, &u) || api.CodeOf(err) == api.CodeUnavailable
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

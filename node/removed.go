@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/orc-project/orc/server/session"
+	"github.com/orc-project/orc/sleep"
 )
 
 // askRemoved is how often a manager whose database does not open asks the others
@@ -22,7 +23,7 @@ func (n *process) unlessRemoved(ctx context.Context, open func(context.Context) 
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)
-		for pause(opening, askRemoved) == nil {
+		for sleep.For(opening, askRemoved) == nil {
 			if n.removed(opening) {
 				cancel(session.Removed())
 				return

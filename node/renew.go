@@ -10,6 +10,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/sleep"
 )
 
 // renewRetry is the pause after a renewal that failed. At 20 % of 90 days there
@@ -21,7 +22,7 @@ const renewRetry = time.Minute
 func (n *process) renewLoop(ctx context.Context) error {
 	at := n.credentials.RenewAt()
 	for {
-		if err := pause(ctx, max(time.Until(at), time.Second)); err != nil {
+		if err := sleep.For(ctx, max(time.Until(at), time.Second)); err != nil {
 			return err
 		}
 		if err := n.renew(ctx, n.managers(), false); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server"
 	"github.com/orc-project/orc/server/session"
+	"github.com/orc-project/orc/sleep"
 )
 
 // errRoleChanged ends a node's part: it takes up another.
@@ -97,7 +98,7 @@ func (n *process) reconsider(ctx context.Context) error {
 			return err
 		}
 		n.log.Warn("no manager tells what this node is now: trying again", zap.Duration("in", wait), zap.Error(err))
-		if err := pause(ctx, wait); err != nil {
+		if err := sleep.For(ctx, wait); err != nil {
 			return err
 		}
 	}

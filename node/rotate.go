@@ -11,6 +11,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/deploy"
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 	"github.com/orc-project/orc/store/seal"
 )
@@ -44,7 +45,7 @@ func (n *process) watchKeys(ctx context.Context) error {
 				return ctx.Err()
 			}
 			n.log.Warn("this manager's keys are not yet as the cluster wants them", zap.Error(err))
-			if err := pause(ctx, keyRetry); err != nil {
+			if err := sleep.For(ctx, keyRetry); err != nil {
 				return err
 			}
 		}

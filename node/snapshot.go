@@ -16,6 +16,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/rest"
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 	"github.com/orc-project/orc/store/backup"
 	"github.com/orc-project/orc/store/etcd"
@@ -227,7 +228,7 @@ func (u untilDone) Read(data []byte) (int, error) {
 func (s *snapshots) run(ctx context.Context) error {
 	var failed time.Time
 	for {
-		if err := pause(ctx, snapshotTick); err != nil {
+		if err := sleep.For(ctx, snapshotTick); err != nil {
 			return err
 		}
 		cluster := store.Get[api.Cluster](s.database.store.Snapshot(), api.ClusterID)

@@ -11,6 +11,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/scheduler"
 	"github.com/orc-project/orc/server/network"
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 )
 
@@ -53,7 +54,7 @@ func (l *leader) run(ctx context.Context) error {
 			return ctx.Err()
 		}
 		l.log.Warn("this manager does not lead any more", zap.Error(err))
-		if err := pause(ctx, retryAfter); err != nil {
+		if err := sleep.For(ctx, retryAfter); err != nil {
 			return err
 		}
 	}
@@ -180,7 +181,7 @@ func (p *pass) plan(ctx context.Context) (wake time.Time, done bool, err error) 
 			return time.Time{}, false, err
 		}
 		p.revision = max(p.revision, revision)
-		if err := pause(ctx, minWait); err != nil {
+		if err := sleep.For(ctx, minWait); err != nil {
 			return time.Time{}, false, err
 		}
 	}
@@ -222,15 +223,4 @@ func cause(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return err
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/orc-project/orc/api/wire/tcp"
 	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/sleep"
 )
 
 const (
@@ -170,7 +171,7 @@ func (c *counter) count(next http.Handler) http.Handler {
 // wait returns when there has been none for a moment, or with ctx.
 func (c *counter) wait(ctx context.Context) {
 	for since := time.Now(); time.Since(since) < lastWords; {
-		if pause(ctx, lastWords/10) != nil {
+		if sleep.For(ctx, lastWords/10) != nil {
 			return
 		}
 		if c.now.Load() > 0 {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/orc-project/orc/sleep"
 )
 
 // The pauses of keep: what changes together is mended together, what cannot be
@@ -39,7 +41,7 @@ func (f *Fabric) keep(ctx context.Context) error {
 		case <-f.mend:
 			pause = retryPause
 		}
-		if sleep(ctx, pause) != nil {
+		if sleep.For(ctx, pause) != nil {
 			return ctx.Err()
 		}
 		f.mu.Lock()
@@ -53,16 +55,5 @@ func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }

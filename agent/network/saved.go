@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/agent/disk"
+	"github.com/orc-project/orc/sleep"
 )
 
 // load takes up what was kept on disk.
@@ -52,7 +53,7 @@ func (f *Fabric) saveLoop(ctx context.Context) error {
 			return ctx.Err()
 		case <-f.saving:
 		}
-		if sleep(ctx, time.Second) != nil {
+		if sleep.For(ctx, time.Second) != nil {
 			return ctx.Err()
 		}
 		f.save()

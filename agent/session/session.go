@@ -23,6 +23,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/api/wire/tcp"
+	"github.com/orc-project/orc/sleep"
 )
 
 // Node is what a session connects: an agent.
@@ -107,7 +108,7 @@ func (c *Client) Run(ctx context.Context) error {
 		}
 		c.log.Warn("not connected to a manager", zap.String("manager", address), zap.Error(err), zap.Duration("nextTryIn", wait))
 		// Jitter, so that nodes that lost a manager together don't return together.
-		if sleep(ctx, wait/2+rand.N(wait/2+1)) != nil {
+		if sleep.For(ctx, wait/2+rand.N(wait/2+1)) != nil {
 			break
 		}
 		wait = min(2*wait, lastPause)
@@ -290,7 +291,7 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 			}
 			info, up.Info = now, &now
 		case <-s.config.Node.Ready():
-			if err := sleep(s.live, statusPause); err != nil {
+			if err := sleep.For(s.live, statusPause); err != nil {
 				continue // received tells why
 			}
 			statuses = s.config.Node.Take()
@@ -382,15 +383,4 @@ func (s *session) apply(down wire.Down) error {
 		return nil
 	}
 	return s.send(wire.Up{Applied: down.Revision})
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
+	"github.com/orc-project/orc/sleep"
 )
 
 const (
@@ -44,14 +45,14 @@ func (a apps) make(ctx context.Context, to *client.Client) error {
 // run scales wave through any manager that answers until ctx ends. What fails is
 // tried again with the next number: whichever was acknowledged last must come true.
 func (a apps) run(ctx context.Context, random *rand.Rand) {
-	for pause(ctx, waveRest) == nil {
+	for sleep.For(ctx, waveRest) == nil {
 		replicas := random.IntN(waveMost + 1)
 		managers := a.cluster.Managers()
 		to := a.cluster.Client(managers[random.IntN(len(managers))].Name())
 		timed, cancel := context.WithTimeout(ctx, askTime)
 		_, err := to.Scale(timed, map[string]int{wave: replicas})
 		cancel()
-		if err != nil && pause(ctx, restAfterError) != nil {
+		if err != nil && sleep.For(ctx, restAfterError) != nil {
 			return
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/orc-project/orc/api/client"
 	"github.com/orc-project/orc/lab"
+	"github.com/orc-project/orc/sleep"
 )
 
 // labName is the lab's name within the run's directory.
@@ -184,7 +185,7 @@ func (c *Cluster) flicker(n *lab.Node, period time.Duration, do, undo func() err
 
 func alternate(ctx context.Context, period time.Duration, first, second func() error) error {
 	for next, other := first, second; ; next, other = other, next {
-		if pause(ctx, period) != nil {
+		if sleep.For(ctx, period) != nil {
 			return nil
 		}
 		if err := next(); err != nil {
@@ -213,15 +214,4 @@ func (c *Cluster) copyLogs(to string) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

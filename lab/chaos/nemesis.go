@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orc-project/orc/lab"
+	"github.com/orc-project/orc/sleep"
 )
 
 // healTime is how long the end of a fault may take, should the run be over.
@@ -51,7 +52,7 @@ func (n *nemesis) run(ctx context.Context, schedule []Event) error {
 	began := time.Now()
 	for _, event := range schedule {
 		group.Go(func() error {
-			if pause(ctx, time.Until(began.Add(event.At))) != nil {
+			if sleep.For(ctx, time.Until(began.Add(event.At))) != nil {
 				return nil
 			}
 			return n.do(ctx, event)
@@ -108,7 +109,7 @@ func (n *nemesis) hurt(ctx context.Context, event Event, node *lab.Node) error {
 	if fault.End == nil {
 		return nil
 	}
-	if pause(ctx, event.Hold) != nil {
+	if sleep.For(ctx, event.Hold) != nil {
 		n.say("the run is over: ending " + event.Fault + " of " + node.Name())
 	}
 	inner, cancel = context.WithTimeout(context.WithoutCancel(ctx), healTime)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/orc-project/orc/sleep"
 )
 
 const (
@@ -134,7 +136,7 @@ func (n *round) storm(ctx context.Context, random *rand.Rand) (settled time.Dura
 	}
 	group.Go(func() error {
 		defer rest()
-		if err := pause(ctx, leadIn); err != nil {
+		if err := sleep.For(ctx, leadIn); err != nil {
 			return err
 		}
 		if n.config.script != nil {
@@ -150,7 +152,7 @@ func (n *round) storm(ctx context.Context, random *rand.Rand) (settled time.Dura
 		if err != nil {
 			return err
 		}
-		return pause(ctx, leadOut)
+		return sleep.For(ctx, leadOut)
 	})
 	err = group.Wait()
 	return settled, err

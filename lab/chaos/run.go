@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/orc-project/orc/api/client"
+	"github.com/orc-project/orc/sleep"
 )
 
 // upTime is how long a lab may take to come up, downTime to go.
@@ -112,7 +113,7 @@ func (r *run) ask(ctx context.Context, ask func(context.Context, *client.Client)
 		if time.Now().After(deadline) {
 			return violationf("convergence", "no manager does what it is asked though all are well: %v", err)
 		}
-		if err := pause(ctx, restAfterError); err != nil {
+		if err := sleep.For(ctx, restAfterError); err != nil {
 			return err
 		}
 	}

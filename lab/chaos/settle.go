@@ -8,6 +8,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
+	"github.com/orc-project/orc/sleep"
 )
 
 // settle waits until the cluster is as it should be, and returns how long that
@@ -25,7 +26,7 @@ func settle(ctx context.Context, e *eyes, limit time.Duration) (time.Duration, e
 		case took > limit:
 			return took, violationf("convergence", "%s after the last fault the cluster is not as it should be: %s", limit, lacks)
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := sleep.For(ctx, 50*time.Millisecond); err != nil {
 			return took, err
 		}
 	}

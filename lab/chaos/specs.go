@@ -7,6 +7,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
+	"github.com/orc-project/orc/sleep"
 )
 
 // specs are registers made of services without tasks: a label is the value, and it
@@ -60,7 +61,7 @@ func (s specs) Get(ctx context.Context, to *client.Client, key string) (Operatio
 		if api.CodeOf(err) != api.CodeConflict || err == nil {
 			return Operation{Verb: Read, Value: value}, err
 		}
-		if err := pause(ctx, rest); err != nil {
+		if err := sleep.For(ctx, rest); err != nil {
 			return Operation{}, err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
+	"github.com/orc-project/orc/sleep"
 )
 
 const (
@@ -71,7 +72,7 @@ func (t *traffic) work(ctx context.Context, number int, manager string, register
 		}) {
 			pauseFor = restAfterError
 		}
-		if pause(ctx, pauseFor) != nil {
+		if sleep.For(ctx, pauseFor) != nil {
 			return
 		}
 	}

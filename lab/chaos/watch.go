@@ -3,6 +3,8 @@ package chaos
 import (
 	"context"
 	"time"
+
+	"github.com/orc-project/orc/sleep"
 )
 
 // lookEvery is the time between two looks at the cluster.
@@ -11,7 +13,7 @@ const lookEvery = 250 * time.Millisecond
 // watch holds the invariants against the cluster until ctx ends or one does not
 // hold.
 func watch(ctx context.Context, e *eyes, invariants []Invariant) error {
-	for pause(ctx, lookEvery) == nil {
+	for sleep.For(ctx, lookEvery) == nil {
 		view, err := e.look(ctx)
 		if err != nil {
 			return err

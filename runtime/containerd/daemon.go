@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/runtime/bundle"
+	"github.com/orc-project/orc/sleep"
 )
 
 // How long the daemon is waited for. Starting takes 15 ms on an idle machine; the
@@ -134,7 +135,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 				return nil
 			}
 			d.log.Error("containerd does not start", zap.Error(err), zap.Duration("again", delay))
-			if sleep(ctx, delay) != nil {
+			if sleep.For(ctx, delay) != nil {
 				return nil
 			}
 			delay = min(2*delay, longest)
@@ -248,7 +249,7 @@ func (d *Daemon) answers(ctx context.Context, p process) error {
 		if !p.alive() {
 			return errors.New("it ended at once")
 		}
-		if err := sleep(ctx, 2*time.Millisecond); err != nil {
+		if err := sleep.For(ctx, 2*time.Millisecond); err != nil {
 			return errors.New("it does not answer")
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/runtime"
+	"github.com/orc-project/orc/sleep"
 )
 
 func TestLimits(t *testing.T) {
@@ -97,7 +98,7 @@ func until(t *testing.T, what string, condition func(ctx context.Context) bool) 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for !condition(ctx) {
-		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+		if err := sleep.For(ctx, 10*time.Millisecond); err != nil {
 			t.Fatalf("%s: not within a minute", what)
 		}
 	}

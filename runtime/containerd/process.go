@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/orc-project/orc/sleep"
 )
 
 // process is a daemon's process, as it is written down for the next agent.
@@ -78,7 +80,7 @@ func (p process) wait(ctx context.Context) error {
 			return err
 		}
 		if fd < 0 {
-			if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			if err := sleep.For(ctx, 100*time.Millisecond); err != nil {
 				return err
 			}
 			continue
@@ -129,16 +131,4 @@ func parseStat(stat string) (uint64, error) {
 		return 0, errors.New("the process has ended")
 	}
 	return strconv.ParseUint(fields[19], 10, 64)
-}
-
-// sleep waits, unless ctx ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

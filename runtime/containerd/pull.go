@@ -20,6 +20,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/runtime"
+	"github.com/orc-project/orc/sleep"
 )
 
 // Pull implements runtime.Runtime. Pulls of one image wait for each other, so that
@@ -203,7 +204,7 @@ func (t *tracker) run(ctx context.Context) (stop func(done bool)) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for last := int64(-1); sleep(ctx, 250*time.Millisecond) == nil; {
+		for last := int64(-1); sleep.For(ctx, 250*time.Millisecond) == nil; {
 			done, total := t.sample(ctx)
 			if done != last && total > 0 {
 				last = done

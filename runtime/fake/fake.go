@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/orc-project/orc/runtime"
+	"github.com/orc-project/orc/sleep"
 )
 
 // Runtime implements runtime.Runtime, runtime.Images, runtime.Volumes and
@@ -177,14 +178,7 @@ func (r *Runtime) pause(ctx context.Context, d time.Duration) error {
 	}
 	r.mu.Unlock()
 	defer r.mu.Lock()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return sleep.For(ctx, d)
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -11,6 +11,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/server/session"
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 )
 
@@ -93,7 +94,7 @@ func (m *Managers) watchFloors(ctx context.Context) error {
 		case m.heard <- struct{}{}:
 		default:
 		}
-		if err := pause(ctx, floorEvery); err != nil {
+		if err := sleep.For(ctx, floorEvery); err != nil {
 			return err
 		}
 	}

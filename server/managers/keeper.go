@@ -9,6 +9,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/deploy"
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 )
 
@@ -33,7 +34,7 @@ func (m *Managers) Keep(ctx context.Context) error {
 		if err := m.keep(ctx, waiting, time.Now()); err != nil && ctx.Err() == nil {
 			m.log.Warn("the managers' databases are not as they should be: trying again", zap.Error(err))
 		}
-		if err := pause(ctx, keepEvery); err != nil {
+		if err := sleep.For(ctx, keepEvery); err != nil {
 			return err
 		}
 	}

@@ -134,14 +134,3 @@ func all(snapshot *store.Snapshot) map[string]*api.Node {
 	}
 	return found
 }
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}

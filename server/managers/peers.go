@@ -11,6 +11,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/server/session"
+	"github.com/orc-project/orc/sleep"
 )
 
 const (
@@ -94,7 +95,7 @@ func (m *Managers) watchPeers(ctx context.Context) error {
 		if len(known) < 2 {
 			every = lookAlone
 		}
-		if err := pause(ctx, every); err != nil {
+		if err := sleep.For(ctx, every); err != nil {
 			return err
 		}
 	}

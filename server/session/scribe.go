@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 )
 
@@ -116,7 +117,7 @@ func (s *scribe) run(ctx context.Context) error {
 			return ctx.Err()
 		case <-s.wake:
 		}
-		if err := pause(ctx, gather); err != nil {
+		if err := sleep.For(ctx, gather); err != nil {
 			return err
 		}
 		if err := s.flush(ctx, s.take()); err != nil {
@@ -124,7 +125,7 @@ func (s *scribe) run(ctx context.Context) error {
 				return ctx.Err()
 			}
 			s.log.Warn("statuses wait: the database is not available", zap.Error(err))
-			if err := pause(ctx, retryAfter); err != nil {
+			if err := sleep.For(ctx, retryAfter); err != nil {
 				return err
 			}
 		}
@@ -270,15 +271,4 @@ func compare(a, b string) int {
 		return 1
 	}
 	return 0
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/api/wire/tcp"
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 )
 
@@ -242,7 +243,7 @@ func (s *session) send(ctx context.Context, down io.Writer) error {
 			}
 			quiet = false
 		}
-		if len(messages) > 0 && pause(ctx, s.pace.gap) != nil {
+		if len(messages) > 0 && sleep.For(ctx, s.pace.gap) != nil {
 			return context.Cause(ctx)
 		}
 		select {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 )
 
@@ -118,7 +119,7 @@ func (d *Dispatcher) settleLoop(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-d.acted:
-			if err := pause(ctx, settleEvery); err != nil {
+			if err := sleep.For(ctx, settleEvery); err != nil {
 				return err
 			}
 		case <-d.config.Heard:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/orc-project/orc/sleep"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -30,10 +31,8 @@ func (s *Store) propose(ctx context.Context, compares []clientv3.Cmp, then, othe
 		case <-attempt.Done():
 			return
 		}
-		select {
-		case <-time.After(afterElection):
+		if sleep.For(attempt, afterElection) == nil {
 			cancel(errElected)
-		case <-attempt.Done():
 		}
 	}()
 	response, err := s.Client.Txn(attempt).If(compares...).Then(then...).Else(otherwise...).Commit()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/planted"
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 )
 
@@ -53,12 +54,10 @@ func (r *reader) run(ctx context.Context) {
 			said = err.Error()
 			r.Logger.Error("cannot follow the database; trying again", zap.Error(err))
 		}
-		select {
-		case <-time.After(delay):
-			delay = min(2*delay, maxRetryDelay)
-		case <-ctx.Done():
+		if sleep.For(ctx, delay) != nil {
 			return
 		}
+		delay = min(2*delay, maxRetryDelay)
 	}
 }
 
