@@ -57,7 +57,7 @@ func (p *pass) follow(record *api.Rollout, config api.UpdateConfig) (inFlight, c
 			p.retireOlder(s, up)
 			continue
 		}
-		result, at := judge(s.holder, monitor, p.now)
+		result, at := p.judge(s.holder, monitor)
 		switch result {
 		case failed:
 			if !slices.Contains(record.Failed, s.key()) {
@@ -114,7 +114,7 @@ const (
 // One that was up for the monitor's time once and is up for as long again has only
 // had an accident; one whose container ended and which is not up has failed, however
 // long it took: a container that never gets healthy takes longer than the monitor.
-func judge(m *member, monitor time.Duration, now time.Time) (outcome, time.Time) {
+func (p *pass) judge(m *member, monitor time.Duration) (outcome, time.Time) {
 	if m.status == nil {
 		return unknown, time.Time{}
 	}
@@ -122,7 +122,7 @@ func judge(m *member, monitor time.Duration, now time.Time) (outcome, time.Time)
 	case api.TaskFailed, api.TaskRejected:
 		return failed, time.Time{}
 	case api.TaskComplete:
-		return good, since(m, now)
+		return good, p.since(m)
 	}
 	for _, attempt := range m.status.Attempts {
 		if attempt.Finished.IsZero() {
@@ -135,8 +135,8 @@ func judge(m *member, monitor time.Duration, now time.Time) (outcome, time.Time)
 	if m.status.State != api.TaskRunning {
 		return unknown, time.Time{}
 	}
-	at := since(m, now).Add(monitor)
-	if now.Before(at) {
+	at := p.since(m).Add(monitor)
+	if p.now.Before(at) {
 		return unknown, at
 	}
 	return good, at
@@ -145,9 +145,9 @@ func judge(m *member, monitor time.Duration, now time.Time) (outcome, time.Time)
 // since is when a task came into its state, by the managers' clocks as far as can
 // be told: a node's clock may be off by hours, and must not stall or hurry a
 // rollout. It was not before the task was last told something, as to run.
-func since(m *member, now time.Time) time.Time {
+func (p *pass) since(m *member) time.Time {
 	at := m.status.Since
-	if at.After(now) {
+	if at.After(p.now) {
 		at = m.status.Updated
 	}
 	for _, told := range []time.Time{m.task.Created, m.task.Updated} {
@@ -155,5 +155,5 @@ func since(m *member, now time.Time) time.Time {
 			at = told
 		}
 	}
-	return at
+	return p.seen(at)
 }

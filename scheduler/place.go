@@ -103,7 +103,7 @@ func (p *pass) explain(m *member, why string) {
 	if m.task.Reason == why {
 		return
 	}
-	if again := m.task.Updated.Add(explainAgain); m.step == 0 && p.now.Before(again) && sameKinds(m.task.Reason, why) {
+	if again := p.seen(m.task.Updated).Add(explainAgain); m.step == 0 && p.now.Before(again) && sameKinds(m.task.Reason, why) {
 		p.wakeAt(again)
 		return
 	}
@@ -149,11 +149,11 @@ func (p *pass) count() {
 			n.count++
 		}
 		if m.status != nil {
-			if m.status.State == api.TaskRejected && m.status.Since.After(from) {
+			if m.status.State == api.TaskRejected && p.seen(m.status.Since).After(from) {
 				n.failures += avoidAfter
 			}
 			for _, attempt := range m.status.Attempts {
-				if attempt.ExitCode != 0 && attempt.Finished.After(from) {
+				if attempt.ExitCode != 0 && p.seen(attempt.Finished).After(from) {
 					n.failures++
 				}
 			}

@@ -11,7 +11,8 @@ import (
 
 // Planner is a scheduler with its working memory: the node table, what each task
 // holds of its node, and which services need another look. The memory is only
-// speed: a new Planner that is shown the same snapshot plans the same.
+// speed, unless a clock is off: a new Planner that is shown the same snapshot plans
+// the same.
 //
 //	planner := scheduler.New(snapshot)
 //	plan := planner.Plan(now)   // apply it, then observe what came of it
@@ -38,6 +39,10 @@ type Planner struct {
 	waiting map[string]map[string]bool
 	// wakes are when a service wants a look for time alone.
 	wakes map[string]time.Time
+	// planned is when the last plan was made. ahead has times (Unix nanoseconds) that
+	// tell of the past though they are still to come, and when each was first seen.
+	planned time.Time
+	ahead   map[int64]time.Time
 	// tentative are tasks whose claims come from a plan, not from a snapshot.
 	tentative []string
 	// scratch is memory for the next placer's nodes.
@@ -60,6 +65,7 @@ func New(snapshot *store.Snapshot) *Planner {
 		removed:  make(map[string]bool),
 		waiting:  make(map[string]map[string]bool),
 		wakes:    make(map[string]time.Time),
+		ahead:    make(map[int64]time.Time),
 	}
 	for node := range store.All[api.Node](snapshot) {
 		p.nodes.set(node, store.Get[api.NodeStatus](snapshot, node.ID))
@@ -84,15 +90,12 @@ func New(snapshot *store.Snapshot) *Planner {
 // Plan decides for every service that changed since the last Plan or whose time
 // has come by now.
 func (p *Planner) Plan(now time.Time) Plan {
+	now = now.Round(0) // the wall clock, as all times in the database
 	for _, task := range p.tentative {
 		p.reclaim(task)
 	}
 	p.tentative = p.tentative[:0]
-	for service, at := range p.wakes {
-		if !at.After(now) {
-			p.dirty[service] = true
-		}
-	}
+	p.reckon(now)
 	if p.freed {
 		maps.Copy(p.dirty, p.pending)
 		p.freed = false

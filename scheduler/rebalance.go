@@ -53,7 +53,7 @@ func (p *pass) settledNode(n *node) bool {
 	if !n.ready() {
 		return false
 	}
-	at := n.status.Since.Add(settled)
+	at := p.seen(n.status.Since).Add(settled)
 	if p.now.Before(at) {
 		p.wakeAt(at)
 		return false
@@ -93,7 +93,7 @@ func (p *pass) recovering(last *api.Rollout) bool {
 	if last == nil || last.State != api.RolloutRebalanceStopped {
 		return false
 	}
-	again := last.Ended.Add(avoidWithin)
+	again := p.seen(last.Ended).Add(avoidWithin)
 	if !p.now.Before(again) {
 		return false
 	}

@@ -77,7 +77,7 @@ func (p *pass) retryAt(s *slot) time.Time {
 		}
 		delay *= 2
 	}
-	return since(s.holder, p.now).Add(min(delay, api.MaxRestartDelay))
+	return p.since(s.holder).Add(min(delay, api.MaxRestartDelay))
 }
 
 // successorRevision is the revision that a slot's next task is of: the current

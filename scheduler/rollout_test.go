@@ -131,19 +131,20 @@ func TestANewRevisionDuringAnUpdateTakesOver(t *testing.T) {
 
 func TestAClockThatIsOffDoesNotStallAnUpdate(t *testing.T) {
 	now := start
+	p := &pass{Planner: New(store.NewSnapshot(1)), now: now}
 	m := &member{
 		task:   &api.Task{Meta: api.Meta{Created: now.Add(-10 * time.Second)}, Node: "n", Desired: api.DesiredRun},
 		status: &api.TaskStatus{Meta: api.Meta{Updated: now.Add(-8 * time.Second)}, State: api.TaskRunning, Since: now.Add(5 * time.Hour)},
 	}
-	result, _ := judge(m, 5*time.Second, now)
+	result, _ := p.judge(m, 5*time.Second)
 	require.Equal(t, good, result)
 	m.status.Since = now.Add(-5 * time.Hour)
-	result, at := judge(m, 15*time.Second, now)
+	result, at := p.judge(m, 15*time.Second)
 	require.Equal(t, unknown, result)
 	require.Equal(t, now.Add(5*time.Second), at)
 
 	m.task.Updated = now.Add(-time.Second) // it was made ready before, and told to run then
-	result, at = judge(m, 5*time.Second, now)
+	result, at = p.judge(m, 5*time.Second)
 	require.Equal(t, unknown, result)
 	require.Equal(t, now.Add(4*time.Second), at)
 }

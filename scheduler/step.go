@@ -79,7 +79,7 @@ func (p *pass) draft(s *slot, revision, iteration int, reason string) *member {
 		Desired: api.DesiredRun, Reason: reason,
 	}
 	task.ID = taskID(p.id, s.node, s.number, revision, iteration, p.snapshot.Revision())
-	task.Created, task.Updated = p.now, p.now
+	task.Created, task.Updated = p.born(s), p.now
 	m := p.memory.next()
 	m.task = task
 	return m

@@ -41,7 +41,9 @@ func transaction(steps []scheduler.Step, now time.Time) *store.Tx {
 		header := step.After.Header()
 		header.Updated = now.UTC()
 		if step.Before == nil {
-			header.Created = header.Updated
+			if header.Created.IsZero() { // a task knows it, see scheduler/clock.go
+				header.Created = header.Updated
+			}
 			tx.Create(step.After)
 			continue
 		}
