@@ -104,3 +104,34 @@ func TestANodeIsAvoidedForAWhileThoughItsClockIsAhead(t *testing.T) {
 	}
 	require.Contains(t, nodes, bad, "and not for as long as its clock is ahead")
 }
+
+// TestAScheduleGoesOnWhenTheClockIsPutRight lets a clock be two years ahead for some
+// runs of a job, and puts it back.
+func TestAScheduleGoesOnWhenTheClockIsPutRight(t *testing.T) {
+	for _, anew := range []bool{false, true} {
+		w := newWorld(t, 1)
+		ran := make(map[string]time.Time)
+		// hours lets hours pass, and returns how many runs began in them.
+		hours := func(count int) int {
+			before := len(ran)
+			for end := w.now.Add(time.Duration(count) * time.Hour); w.now.Before(end); {
+				w.plan()
+				w.obey()
+				for _, id := range w.tasks("hourly") {
+					ran[id] = w.now
+				}
+				w.now = w.now.Add(time.Minute)
+			}
+			return len(ran) - before
+		}
+		w.submit("hourly", 1, func(s *api.ServiceSpec) { s.Mode, s.Schedule = api.ModeReplicatedJob, "30 * * * *" })
+		require.Equal(t, 3, hours(3))
+		w.now = w.now.AddDate(2, 0, 0)
+		require.Equal(t, 8, hours(7), "and one that was missed")
+		w.now = w.now.AddDate(-2, 0, 0)
+		if anew {
+			w.planner = New(w.snapshot)
+		}
+		require.Equal(t, 20, hours(20))
+	}
+}

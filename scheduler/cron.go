@@ -1,9 +1,12 @@
 package scheduler
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/robfig/cron/v3"
+
+	"github.com/orc-project/orc/api"
 )
 
 // iteration is the number of the run that should be going on, 0 for none. A
@@ -20,8 +23,8 @@ func (p *pass) iteration() int {
 		return 0 // submitted specs are valid
 	}
 	last, busy := p.lastIteration()
-	from := p.revision.Created.UTC()
-	if ran := time.Unix(int64(last)*60, 0).UTC(); last > 0 && ran.After(from) {
+	from := p.seen(p.revision.Created.UTC())
+	if ran := p.seen(time.Unix(int64(last)*60, 0).UTC()); last > 0 && ran.After(from) {
 		from = ran
 	}
 	if next := schedule.Next(p.now.UTC()); !next.IsZero() {
@@ -34,15 +37,21 @@ func (p *pass) iteration() int {
 	return int(due.Unix() / 60)
 }
 
-// lastIteration is the newest run that has tasks, and whether any still goes on.
+// lastIteration is the newest run that has tasks, and whether any still goes on. It
+// is the one that is wanted, if there is one: a run has a later number than those
+// after it when it began by a clock that was ahead.
 func (p *pass) lastIteration() (last int, busy bool) {
+	wanted := 0
 	for _, m := range p.members {
 		if m.task.Iteration > 0 {
 			last = max(last, m.task.Iteration)
 			busy = busy || !m.ended() && (m.task.Node != "" || m.task.Slot > 0)
 		}
+		if m.task.Desired == api.DesiredRun {
+			wanted = max(wanted, m.task.Iteration)
+		}
 	}
-	return last, busy
+	return cmp.Or(wanted, last), busy
 }
 
 // lastDue is the last time that a schedule came due after from and not after now,
