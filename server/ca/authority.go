@@ -30,10 +30,22 @@ import (
 const (
 	rootLifetime   = 20 * 365 * 24 * time.Hour
 	clientLifetime = 365 * 24 * time.Hour
-	// backdate is how far a certificate's life begins before it is issued, for
-	// clocks that disagree.
-	backdate = time.Hour
 )
+
+// span is how long a certificate is valid that is issued at now and ends at until:
+// as long before as after. Who issues may have a clock that is ahead, and a
+// certificate asks for it again while it is valid by that clock: so it is valid by
+// the right one too.
+func span(now, until time.Time) (from, to time.Time) {
+	now = now.Truncate(time.Second) // as a certificate tells
+	return now.Add(-until.Sub(now)), until
+}
+
+// Issued is when a certificate of the cluster was issued, by the clock of the manager
+// that did it, to the second.
+func Issued(certificate *x509.Certificate) time.Time {
+	return certificate.NotBefore.Add(certificate.NotAfter.Sub(certificate.NotBefore) / 2)
+}
 
 // Authority can issue certificates. It is immutable and safe to share.
 type Authority struct {
@@ -56,12 +68,11 @@ func New(cluster string, now time.Time) (*Authority, error) {
 	template := &x509.Certificate{
 		SerialNumber:          serial,
 		Subject:               pkix.Name{CommonName: "orc CA", Organization: []string{cluster}},
-		NotBefore:             now.Add(-backdate),
-		NotAfter:              now.Add(rootLifetime),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 	}
+	template.NotBefore, template.NotAfter = span(now, now.Add(rootLifetime))
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		return nil, fmt.Errorf("make the CA's certificate: %w", err)
@@ -144,8 +155,6 @@ func (a *Authority) issue(public *ecdsa.PublicKey, id, role string, lifetime tim
 			CommonName: id, Organization: []string{a.cluster}, OrganizationalUnit: []string{role},
 		},
 		DNSNames:    []string{id, ServerName(role)},
-		NotBefore:   now.Add(-backdate),
-		NotAfter:    now.Add(lifetime),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
@@ -155,9 +164,11 @@ func (a *Authority) issue(public *ecdsa.PublicKey, id, role string, lifetime tim
 	if role == RoleClient {
 		template.DNSNames = nil
 	}
-	if template.NotAfter.After(a.root.NotAfter) {
-		template.NotAfter = a.root.NotAfter
+	until := now.Add(lifetime)
+	if until.After(a.root.NotAfter) {
+		until = a.root.NotAfter
 	}
+	template.NotBefore, template.NotAfter = span(now, until)
 	der, err := x509.CreateCertificate(rand.Reader, template, a.root, public, a.key)
 	if err != nil {
 		return nil, fmt.Errorf("issue a certificate: %w", err)

@@ -183,8 +183,31 @@ func TestRenewalIsDueBetweenHalfAndFourFifthsOfALife(t *testing.T) {
 		require.Less(t, at, life*8/10+time.Minute)
 	}
 	require.NoError(t, credentials.Check(time.Now()))
-	require.ErrorContains(t, credentials.Check(time.Now().Add(-48*time.Hour)), "clock")
+	require.ErrorContains(t, credentials.Check(time.Now().Add(-life-time.Hour)), "clock")
 	require.ErrorContains(t, credentials.Check(time.Now().Add(life+time.Hour)), "ended")
+}
+
+// TestAClockThatIsOffMakesNoCertificateThatIsOfNoUse has an authority issue by a
+// clock that is ahead or behind: as long as a node can ask by that clock, what it gets
+// is good by the right one.
+func TestAClockThatIsOffMakesNoCertificateThatIsOfNoUse(t *testing.T) {
+	right := time.Now()
+	for _, off := range []time.Duration{-api.DefaultCertLifetime / 2, -time.Hour, 0, time.Hour, api.DefaultCertLifetime - time.Hour} {
+		a, err := New("cluster1", right.Add(off))
+		require.NoError(t, err)
+		request, key, err := NewRequest()
+		require.NoError(t, err)
+		certificate, err := a.SignNode(request, "m1", api.RoleManager, 0, right.Add(off))
+		require.NoError(t, err)
+		credentials, err := NewCredentials(certificate, key, a.Roots())
+		require.NoError(t, err)
+		require.NoError(t, credentials.Check(right), off)
+		pool := x509.NewCertPool()
+		require.True(t, pool.AppendCertsFromPEM(a.Roots()))
+		_, err = credentials.Leaf().Verify(x509.VerifyOptions{Roots: pool, CurrentTime: right})
+		require.NoError(t, err, off)
+		require.Less(t, credentials.RenewAt().Sub(right.Add(off)), api.DefaultCertLifetime*8/10+time.Minute)
+	}
 }
 
 func TestClientsAreClients(t *testing.T) {

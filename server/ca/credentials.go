@@ -52,7 +52,7 @@ func (c *Credentials) Replace(certificate, key, roots []byte) error {
 		pool.AddCert(each)
 	}
 	usages := []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: pool, KeyUsages: usages, CurrentTime: pair.Leaf.NotBefore}); err != nil {
+	if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: pool, KeyUsages: usages, CurrentTime: Issued(pair.Leaf)}); err != nil {
 		return fmt.Errorf("check the certificate against the CA: %w", err)
 	}
 	c.state.Store(&credentialState{peer: peer, certificate: pair, roots: pool})
@@ -79,20 +79,17 @@ func (c *Credentials) Check(now time.Time) error {
 	return nil
 }
 
-// Issued is when a certificate of the cluster was issued, by the clock of the manager
-// that did it, to the second.
-func Issued(certificate *x509.Certificate) time.Time { return certificate.NotBefore.Add(backdate) }
-
 // RenewAt is when the certificate should be renewed: at a random point between
 // 50 and 80 % of its life, so that a cluster's nodes don't come all at once.
 func (c *Credentials) RenewAt() time.Time {
 	leaf := c.Leaf()
-	life := leaf.NotAfter.Sub(leaf.NotBefore) - backdate
+	issued := Issued(leaf)
+	life := leaf.NotAfter.Sub(issued)
 	spread, err := rand.Int(rand.Reader, big.NewInt(int64(life)*3/10+1))
 	if err != nil {
 		spread = big.NewInt(0)
 	}
-	return leaf.NotBefore.Add(backdate + life/2 + time.Duration(spread.Int64()))
+	return issued.Add(life/2 + time.Duration(spread.Int64()))
 }
 
 // Server is the TLS configuration of a manager's listener: TLS 1.3 only; a
