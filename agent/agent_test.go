@@ -144,6 +144,37 @@ func TestACrashIsRestartedWithGrowingPauses(t *testing.T) {
 	})
 }
 
+// TestAPauseIsNoLongerThoughTheClockWasPutBack restarts an agent in the pause before a
+// restart, with a clock that is a day behind what the one before wrote.
+func TestAPauseIsNoLongerThoughTheClockWasPutBack(t *testing.T) {
+	bubble(t, func(t *testing.T, h *host) {
+		h.assign("a", true, nil)
+		for range 2 {
+			h.runtime.Exit(h.container("a").ID, 1)
+			synctest.Wait()
+		}
+		require.Equal(t, api.TaskWaiting, h.status("a").State)
+		h.stop()
+		file := filepath.Join(h.agent.config.Dir, "tasks", "a")
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var kept record
+		require.NoError(t, wire.Unmarshal(data, &kept))
+		kept.Status.NextStart = kept.Status.NextStart.Add(24 * time.Hour)
+		data, err = wire.Marshal(kept)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(file, data, 0o600))
+
+		h.start()
+		synctest.Wait()
+		require.Equal(t, api.TaskWaiting, h.status("a").State)
+		require.Equal(t, 5*time.Second, time.Until(h.status("a").NextStart))
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		require.Equal(t, api.TaskRunning, h.status("a").State)
+	})
+}
+
 func TestAnAgentRestartAdoptsAndRestartsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, h *host) {
 		h.assign("a", true, nil)

@@ -20,9 +20,13 @@ import (
 // prepare gets the image and makes a container, once it is time to.
 func (t *task) prepare(ctx context.Context) (time.Duration, error) {
 	t.mu.Lock()
-	want, status := t.want, t.record.Status
+	want, status, crashes := t.want, t.record.Status, t.record.Crashes
 	t.mu.Unlock()
 	if left := time.Until(status.NextStart); left > 0 {
+		if most := backOff(want.spec.Restart, crashes); left > most { // the clock was put back since
+			t.note(func(s *api.TaskStatus) { s.NextStart = time.Now().Add(most) })
+			return most, nil
+		}
 		return left, nil
 	}
 	t.note(func(s *api.TaskStatus) {

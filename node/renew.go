@@ -17,13 +17,21 @@ import (
 // is time for many.
 const renewRetry = time.Minute
 
+// renewLook is how often the clock is looked at: it may have been put right since,
+// and a suspended host's timers stand still.
+const renewLook = time.Minute
+
 // renewLoop keeps the node's certificate valid: connections go on, new ones use
 // the new one.
 func (n *process) renewLoop(ctx context.Context) error {
 	at := n.credentials.RenewAt()
 	for {
-		if err := sleep.For(ctx, max(time.Until(at), time.Second)); err != nil {
+		wait, due := renewIn(at, now())
+		if err := sleep.For(ctx, wait); err != nil {
 			return err
+		}
+		if !due {
+			continue
 		}
 		if err := n.renew(ctx, n.managers(), false); err != nil {
 			if ctx.Err() != nil {
@@ -37,6 +45,13 @@ func (n *process) renewLoop(ctx context.Context) error {
 		at = n.credentials.RenewAt()
 		n.log.Info("renewed the certificate", zap.Time("ends", n.credentials.Leaf().NotAfter))
 	}
+}
+
+// renewIn says how long to wait, and whether a renewal that is due at a time is due
+// then, or the clock to be looked at again.
+func renewIn(at, now time.Time) (wait time.Duration, due bool) {
+	left := at.Sub(now)
+	return max(min(left, renewLook), time.Second), left <= renewLook
 }
 
 // renew gets the next certificate from one of the managers. One for another role

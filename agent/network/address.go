@@ -167,7 +167,8 @@ func (a *allocator) settle(t *tables, down wire.Down, settled int64, now time.Ti
 			each.unseen = 0
 			continue
 		}
-		if each.unseen == 0 && down.Revision > 0 && now.Sub(each.Freed) > inFlight {
+		// A time to come is of a clock that was put back since.
+		if each.unseen == 0 && down.Revision > 0 && now.Sub(each.Freed).Abs() > inFlight {
 			each.unseen = down.Revision
 		}
 		if each.unseen > 0 && settled >= each.unseen {

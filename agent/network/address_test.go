@@ -164,3 +164,13 @@ func TestNoAddressIsGivenTwice(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAddressIsFreeAgainThoughTheClockWasPutBack(t *testing.T) {
+	tables, a, now := world("10.0.0.0/29"), newAllocator(), time.Now().Round(0)
+	_, err := a.attach(on("a", "front"), tables)
+	require.NoError(t, err)
+	a.free("a", now)
+	now = now.Add(-time.Hour)
+	require.Empty(t, a.settle(tables, wire.Down{Revision: 5}, 4, now), "not all nodes have heard of it")
+	require.Len(t, a.settle(tables, wire.Down{Settled: 5}, 5, now), 1)
+}

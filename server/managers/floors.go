@@ -57,16 +57,31 @@ func (m *Managers) Heard() <-chan struct{} { return m.heard }
 
 // holders are the other managers that answer for nodes.
 func (m *Managers) holders(now time.Time) map[string]bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	found := make(map[string]bool)
 	for status := range store.All[api.NodeStatus](m.config.Store.Snapshot()) {
 		if status.Manager == "" || status.Manager == m.config.Node {
 			continue
 		}
-		if status.State == api.NodeReady || now.Sub(status.Since) < session.HoldLimit {
+		if status.State == api.NodeReady || now.Sub(m.since(status, now)) < session.HoldLimit {
 			found[status.Manager] = true
 		}
 	}
 	return found
+}
+
+// since is when a node came into its state or, if a manager whose clock is ahead says
+// that it is to come, when this one first saw it. The caller holds mu.
+func (m *Managers) since(status *api.NodeStatus, now time.Time) time.Time {
+	if !status.Since.After(now) {
+		delete(m.early, status.ID)
+		return status.Since
+	}
+	if _, known := m.early[status.ID]; !known {
+		m.early[status.ID] = now
+	}
+	return m.early[status.ID]
 }
 
 // ServeFloor answers GET /v1/floor, to other managers.

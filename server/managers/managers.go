@@ -48,6 +48,9 @@ type Managers struct {
 	peers  map[string]*peer // by node ID, this one not among them
 	floors map[string]int64 // what others said last of their nodes
 	apart  time.Time        // since when Connected is false; zero when it is true
+	// early has the nodes that are down since a time to come, by the clock of the
+	// manager that wrote it, and when that was first seen here.
+	early map[string]time.Time
 
 	wanted, heard chan struct{} // see Floor
 
@@ -58,7 +61,7 @@ type Managers struct {
 func New(config Config, log *zap.Logger) *Managers {
 	return &Managers{
 		config: config, log: log.Named("managers"), transport: newTransport(config.Credentials), peers: make(map[string]*peer),
-		floors: make(map[string]int64), wanted: make(chan struct{}, 1), heard: make(chan struct{}, 1),
+		floors: make(map[string]int64), early: make(map[string]time.Time), wanted: make(chan struct{}, 1), heard: make(chan struct{}, 1),
 	}
 }
 

@@ -75,7 +75,7 @@ func (d *Dispatcher) close(s *session, reason error) {
 	if s.conn != nil && s.conn.Silent() && s.pace.host > 0 {
 		p.heard, p.message = p.heard.Add(-s.pace.host), "its host was silent for "+s.pace.host.String()
 	}
-	if silent := time.Duration(time.Now().UnixNano() - s.heard.Load()); silent >= s.pace.timeout {
+	if silent := time.Since(s.lastHeard()); silent >= s.pace.timeout {
 		p.heard, p.message = p.heard.Add(-silent), "it was silent for "+s.pace.timeout.String()
 	}
 }
@@ -122,12 +122,12 @@ func (d *Dispatcher) sweep(now time.Time) {
 	defer d.mu.Unlock()
 	for node, p := range d.nodes {
 		if s := p.session; s != nil {
-			if silent := now.Sub(time.Unix(0, s.heard.Load())); silent <= s.pace.timeout || s.committed.Load() == 0 {
+			if now.Sub(s.lastHeard()) <= s.pace.timeout || s.committed.Load() == 0 {
 				continue
 			}
 			s.cut(fmt.Errorf("silent for %s", s.pace.timeout))
 			d.expectBack(node, s.floor(now), now)
-			p.session, p.heard, p.message = nil, time.Unix(0, s.heard.Load()), "it was silent for "+s.pace.timeout.String()
+			p.session, p.heard, p.message = nil, s.lastHeard(), "it was silent for "+s.pace.timeout.String()
 		}
 		if now.Sub(p.heard) > d.timeout {
 			d.scribe.writeNode(node, lost(p.id, p.message), d.writtenOff(node, p))

@@ -52,7 +52,8 @@ type session struct {
 	acted func()
 
 	budget    *rate.Limiter // how much the node may say
-	heard     atomic.Int64  // Unix nanoseconds of the last message
+	began     time.Time
+	heard     atomic.Int64 // nanoseconds from began to the last message: a clock may jump
 	leaving   atomic.Bool
 	committed atomic.Int64 // the store's revision of the transition to ready
 
@@ -67,12 +68,11 @@ type session struct {
 
 func newSession(node string, hello *wire.Hello, address netip.Addr, cancel context.CancelCauseFunc, d *Dispatcher) *session {
 	s := &session{
-		id: hello.Session, node: node, address: address, cancel: cancel, scribe: d.scribe,
+		id: hello.Session, node: node, address: address, cancel: cancel, scribe: d.scribe, began: time.Now(),
 		log:  d.log.With(zap.String("node", node), zap.String("session", api.ShortID(hello.Session))),
 		wake: make(chan struct{}, 1), inParts: hello.Protocol >= wire.InParts, around: newSurroundings(node, d.audience), acted: d.nudgeSettle,
 		budget: rate.NewLimiter(perSecond, burst),
 	}
-	s.hear()
 	return s
 }
 
@@ -121,7 +121,10 @@ func (s *session) nudge() {
 // cut ends the session; the reason goes to the node.
 func (s *session) cut(reason error) { s.cancel(reason) }
 
-func (s *session) hear() { s.heard.Store(time.Now().UnixNano()) }
+func (s *session) hear() { s.heard.Store(int64(time.Since(s.began))) }
+
+// lastHeard is when the node last said something.
+func (s *session) lastHeard() time.Time { return s.began.Add(time.Duration(s.heard.Load())) }
 
 // work is what there is to send.
 type work struct {
