@@ -6,9 +6,15 @@
 //	accepted ──(rate, room)──▶ handshake ──▶ proven: counts for its name
 //	    └──▶ closed                    └──▶ stranger: counts for its source, ends soon
 //
-// A source is an IPv4 address or an IPv6 /64, the least that one host is given
-// (RFC 6177). Until it is proven a connection costs its source; with a certificate
-// it costs the name in it, so that a fleet behind one address can connect.
+// A source is an IPv4 address or an IPv6 /64, the least that one host is given, and
+// a site what one owner of many sources is given: an IPv6 /48 (RFC 6177), or the
+// address. Until it is proven a connection costs its source and its site; with a
+// certificate it costs the name in it, so that a fleet behind one address can connect.
+//
+// A new stranger is never kept out by those that are there: where there is no room,
+// the oldest one of its source goes, or the oldest of the site that has most. Who
+// opens many and says nothing only loses them sooner, and a node that comes back has
+// its handshake done before its turn comes.
 //
 // The numbers (see Default) follow from what things cost. A TLS 1.3 handshake with
 // P-256 on both sides takes some 0.3 ms of a core, one that is garbage less: 500 a
@@ -33,7 +39,7 @@ type Limits struct {
 	Handshakes      float64
 	HandshakesBurst int
 	// Strangers are the connections that have not proved who they are: of one source
-	// and of all.
+	// and of all. The oldest make room for new ones.
 	Strangers, AllStrangers int
 	// Connections of one name.
 	Connections int
@@ -78,8 +84,9 @@ type Gate struct {
 	all    *rate.Limiter // requests of strangers
 
 	mu        sync.Mutex
-	strangers int
+	strangers strangers
 	sources   ledger[netip.Prefix]
+	sites     ledger[netip.Prefix]
 	names     ledger[string]
 }
 
@@ -90,7 +97,7 @@ type ledger[K comparable] struct {
 	sweepAt  int
 }
 
-// account is what one source or one name has to its debit.
+// account is what one source, site or name has to its debit.
 type account struct {
 	connections int
 	requests    int // being answered
@@ -103,7 +110,7 @@ type account struct {
 func NewGate(limits Limits) *Gate {
 	return &Gate{
 		limits: limits, all: burst(limits.AllRequests),
-		sources: newLedger[netip.Prefix](), names: newLedger[string](),
+		sources: newLedger[netip.Prefix](), sites: newLedger[netip.Prefix](), names: newLedger[string](),
 	}
 }
 
@@ -113,11 +120,16 @@ func burst(perSecond float64) *rate.Limiter {
 }
 
 // Source is what an address counts as.
-func Source(address netip.Addr) netip.Prefix {
+func Source(address netip.Addr) netip.Prefix { return prefix(address, 64) }
+
+// Site is what the address's owner counts as.
+func Site(address netip.Addr) netip.Prefix { return prefix(address, 48) }
+
+// prefix is an IPv4 address, or so many bits of an IPv6 one.
+func prefix(address netip.Addr, bits int) netip.Prefix {
 	address = address.Unmap().WithZone("")
-	bits := 32
-	if address.Is6() {
-		bits = 64
+	if !address.Is6() {
+		bits = 32
 	}
 	prefix, err := address.Prefix(bits)
 	if err != nil {
@@ -126,15 +138,22 @@ func Source(address netip.Addr) netip.Prefix {
 	return prefix
 }
 
-// source returns the account of an address; mu is held.
-func (g *Gate) source(of netip.Prefix) *account {
-	return g.sources.of(of, func() *account {
-		return &account{
-			handshakes: rate.NewLimiter(rate.Limit(g.limits.Handshakes), g.limits.HandshakesBurst),
-			tokens:     burst(g.limits.Requests),
-			failures:   rate.NewLimiter(rate.Limit(g.limits.Failures), g.limits.FailuresBurst),
+// siteShare is how many of its sources' shares of handshakes and of requests a site
+// may use.
+const siteShare = 4
+
+// accounts returns those of an address; mu is held.
+func (g *Gate) accounts(of netip.Addr) (source, site *account) {
+	open := func(shares int) func() *account {
+		return func() *account {
+			return &account{
+				handshakes: rate.NewLimiter(rate.Limit(float64(shares)*g.limits.Handshakes), shares*g.limits.HandshakesBurst),
+				tokens:     burst(float64(shares) * g.limits.Requests),
+				failures:   rate.NewLimiter(rate.Limit(g.limits.Failures), g.limits.FailuresBurst),
+			}
 		}
-	})
+	}
+	return g.sources.of(Source(of), open(1)), g.sites.of(Site(of), open(siteShare))
 }
 
 // name returns the account of a name; mu is held.

@@ -23,11 +23,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestASourceIsWhatAHostIsGiven(t *testing.T) {
-	for address, want := range map[string]string{
-		"10.1.2.3": "10.1.2.3/32", "::ffff:10.1.2.3": "10.1.2.3/32", "2001:db8:1:2:3::4": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
+func TestASourceIsWhatAHostIsGivenAndASiteItsOwner(t *testing.T) {
+	for address, want := range map[string][2]string{
+		"10.1.2.3": {"10.1.2.3/32", "10.1.2.3/32"}, "::ffff:10.1.2.3": {"10.1.2.3/32", "10.1.2.3/32"},
+		"2001:db8:1:2:3::4": {"2001:db8:1:2::/64", "2001:db8:1::/48"}, "fe80::1%eth0": {"fe80::/64", "fe80::/48"},
 	} {
-		require.Equal(t, want, Source(netip.MustParseAddr(address)).String())
+		require.Equal(t, want[0], Source(netip.MustParseAddr(address)).String())
+		require.Equal(t, want[1], Site(netip.MustParseAddr(address)).String())
 	}
 	require.Equal(t, netip.Prefix{}, Source(netip.Addr{}))
 }
@@ -41,33 +43,88 @@ type end struct {
 func (e end) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(e.from)) }
 func (e end) Close() error         { return nil }
 
+// arrivals are connections at a gate that has no listener.
+type arrivals struct {
+	t    *testing.T
+	gate *Gate
+}
+
+// admit lets one in that has to make room for nobody, or for the one that has to go.
+func (a arrivals) admit(from string, goes *connection) *connection {
+	a.t.Helper()
+	conn, oldest := a.gate.admit(end{from: from})
+	require.NotNil(a.t, conn)
+	require.Same(a.t, goes, oldest)
+	if oldest != nil {
+		require.False(a.t, oldest.prove("too late"))
+		require.NoError(a.t, oldest.Close())
+	}
+	return conn
+}
+
+// requireEmpty says that nothing is counted any more.
+func (a arrivals) requireEmpty() {
+	a.t.Helper()
+	require.Zero(a.t, a.gate.strangers.Len())
+	for _, ledger := range []map[netip.Prefix]*account{a.gate.sources.accounts, a.gate.sites.accounts} {
+		for _, each := range ledger {
+			require.Zero(a.t, each.connections)
+		}
+	}
+	for _, each := range a.gate.names.accounts {
+		require.Zero(a.t, each.connections)
+	}
+}
+
 func TestStrangersHaveTheirShareAndTheProvenNoneOfIt(t *testing.T) {
 	limits := Default()
-	limits.Strangers, limits.AllStrangers, limits.Connections, limits.HandshakesBurst = 2, 3, 2, 1000
-	g := NewGate(limits)
-	admit := func(from string) *connection { return g.admit(end{from: from}) }
+	limits.Strangers, limits.AllStrangers, limits.Connections = 2, 3, 2
+	a := arrivals{t, NewGate(limits)}
+	first := a.admit("10.0.0.1:1", nil)
+	second := a.admit("10.0.0.1:2", nil)
+	other := a.admit("10.0.0.2:1", nil)
+	third := a.admit("10.0.0.1:3", first)
+	fourth := a.admit("10.0.0.3:1", second)
 
-	first, second := admit("10.0.0.1:1"), admit("10.0.0.1:2")
-	require.NotNil(t, first)
-	require.NotNil(t, second)
-	require.Nil(t, admit("10.0.0.1:3"), "its share")
-	other := admit("10.0.0.2:1")
-	require.NotNil(t, other)
-	require.Nil(t, admit("10.0.0.3:1"), "all")
-
-	require.True(t, first.prove("worker/w1"))
-	require.True(t, second.prove("worker/w1"))
-	third := admit("10.0.0.1:3")
-	require.NotNil(t, third, "those that are proven count no more")
-	require.False(t, third.prove("worker/w1"), "but for their name")
-	for _, conn := range []*connection{first, second, third, other, other} { // closed twice, counted once
+	require.True(t, third.prove("worker/w1"))
+	require.True(t, other.prove("worker/w1"))
+	fifth, sixth := a.admit("10.0.0.1:4", nil), a.admit("10.0.0.1:5", nil)
+	require.False(t, fifth.prove("worker/w1"), "those that are proven count for their name")
+	for _, conn := range []*connection{first, second, third, other, fourth, fifth, sixth, sixth} { // closed twice, counted once
 		require.NoError(t, conn.Close())
 	}
-	require.Zero(t, g.strangers)
-	for _, accounts := range g.sources.accounts {
-		require.Zero(t, accounts.connections)
+	a.requireEmpty()
+}
+
+func TestWhoHasMostMakesRoom(t *testing.T) {
+	limits := Default()
+	a := arrivals{t, NewGate(limits)}
+	node := a.admit("[2001:db8:2::1]:1", nil)
+	// A site has many sources, none of which has more than its share.
+	var theirs []*connection
+	for i := range limits.AllStrangers - 1 {
+		from := netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, byte(i % 16), 15: 1})
+		theirs = append(theirs, a.admit(netip.AddrPortFrom(from, 1).String(), nil))
 	}
-	require.Zero(t, g.names.accounts["worker/w1"].connections)
+	back := a.admit("192.0.2.1:1", theirs[0])
+	a.admit("[2001:db8:2::1]:2", theirs[1])
+	a.admit("[2001:db8:1:99::1]:1", theirs[2])
+	require.True(t, node.prove("worker/w1"), "whatever its age")
+	require.True(t, back.prove("worker/w2"))
+	// Where everybody has one, the oldest goes.
+	for each := a.gate.strangers.Front(); each != nil; each = a.gate.strangers.Front() {
+		each.Value.(*connection).Close()
+	}
+	var all []*connection
+	for i := range limits.AllStrangers {
+		from := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		all = append(all, a.admit(netip.AddrPortFrom(from, 1).String(), nil))
+	}
+	last := a.admit("192.0.2.1:2", all[0])
+	for _, conn := range append(all, node, back, last) {
+		require.NoError(t, conn.Close())
+	}
+	a.requireEmpty()
 }
 
 func TestHandshakesHaveARate(t *testing.T) {
@@ -77,7 +134,7 @@ func TestHandshakesHaveARate(t *testing.T) {
 		g := NewGate(limits)
 		admitted := func(from string) (n int) {
 			for range 10 {
-				if conn := g.admit(end{from: from}); conn != nil {
+				if conn, _ := g.admit(end{from: from}); conn != nil {
 					n++
 					conn.Close()
 				}
@@ -86,6 +143,11 @@ func TestHandshakesHaveARate(t *testing.T) {
 		}
 		require.Equal(t, 4, admitted("10.0.0.1:1"))
 		require.Equal(t, 4, admitted("10.0.0.2:1"), "each its own")
+		ofSite := 0
+		for i := range 10 {
+			ofSite += admitted(netip.AddrPortFrom(netip.AddrFrom16([16]byte{0xfd, 7: byte(i)}), 1).String())
+		}
+		require.Equal(t, 16, ofSite, "a site four sources'")
 		time.Sleep(time.Second)
 		require.Equal(t, 2, admitted("10.0.0.1:1"))
 	})
@@ -94,21 +156,25 @@ func TestHandshakesHaveARate(t *testing.T) {
 func TestAccountsThatOweNothingAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGate(Default())
-		kept := g.admit(end{from: "192.0.2.1:1"})
+		admit := func(from string) *connection {
+			conn, _ := g.admit(end{from: from})
+			return conn
+		}
+		kept := admit("192.0.2.1:1")
 		for i := range 2 * fewAccounts {
-			g.admit(end{from: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1).String()}).Close()
+			admit(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1).String()).Close()
 		}
 		require.Len(t, g.sources.accounts, 2*fewAccounts+1, "they owe for a moment")
 		time.Sleep(time.Minute)
-		g.admit(end{from: "192.0.2.2:1"}).Close()
+		admit("192.0.2.2:1").Close()
 		require.Len(t, g.sources.accounts, 2*fewAccounts+2, "looking takes time: not before it is worth it")
 		for i := range 2 * fewAccounts {
-			g.admit(end{from: netip.AddrPortFrom(netip.AddrFrom4([4]byte{11, 0, byte(i >> 8), byte(i)}), 1).String()}).Close()
+			admit(netip.AddrPortFrom(netip.AddrFrom4([4]byte{11, 0, byte(i >> 8), byte(i)}), 1).String()).Close()
 		}
 		require.LessOrEqual(t, len(g.sources.accounts), 2*fewAccounts+2)
 		require.Contains(t, g.sources.accounts, Source(netip.MustParseAddr("192.0.2.1")))
 		require.NoError(t, kept.Close())
-		require.Zero(t, g.strangers)
+		require.Zero(t, g.strangers.Len())
 	})
 }
 
@@ -142,6 +208,9 @@ func TestRequestsOfStrangersAreBounded(t *testing.T) {
 		require.Equal(t, 100, answered("10.0.0.1:1", ""))
 		require.Equal(t, TooMany, last)
 		require.Equal(t, 100, answered("10.0.0.2:1", ""), "each its own")
+		time.Sleep(time.Minute)
+		require.Equal(t, 400, answered("[fd00::1]:1", "")+answered("[fd00:0:0:1::1]:1", "")+answered("[fd00:0:0:2::1]:1", "")+answered("[fd00:0:0:3::1]:1", "")+answered("[fd00:0:0:4::1]:1", ""), "a site not all")
+		require.Equal(t, 100, answered("10.0.0.3:1", ""))
 		require.Equal(t, 400, answered("10.0.0.1:1", "yes"), "not those who are known")
 		time.Sleep(time.Minute)
 		require.Equal(t, 100, answered("10.0.0.1:1", ""))

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -79,7 +78,11 @@ func (l *Listener) run() {
 			continue
 		}
 		wait = first
-		conn := l.gate.admit(raw)
+		conn, oldest := l.gate.admit(raw)
+		if oldest != nil {
+			l.log.Debug("too many strangers: the oldest goes", zap.Stringer("from", oldest.RemoteAddr()))
+			oldest.Close()
+		}
 		if conn == nil {
 			raw.Close()
 			continue
@@ -110,92 +113,4 @@ func (l *Listener) shake(conn *connection) {
 	case <-l.ctx.Done():
 		conn.Close()
 	}
-}
-
-// connection is one that counts for its source or, when it is proven, its name.
-type connection struct {
-	net.Conn
-	gate   *Gate
-	source netip.Prefix
-
-	mu     sync.Mutex
-	name   string
-	proven bool
-	closed bool
-	end    *time.Timer
-}
-
-// NetConn is the connection below.
-func (c *connection) NetConn() net.Conn { return c.Conn }
-
-// admit counts a new connection for its source; nil if there is no room for it.
-func (g *Gate) admit(raw net.Conn) *connection {
-	source := sourceOf(raw.RemoteAddr())
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	from := g.source(source)
-	if g.strangers >= g.limits.AllStrangers || from.connections >= g.limits.Strangers || !from.handshakes.Allow() {
-		return nil
-	}
-	g.strangers++
-	from.connections++
-	return &connection{Conn: raw, gate: g, source: source}
-}
-
-func sourceOf(address net.Addr) netip.Prefix {
-	if tcp, ok := address.(*net.TCPAddr); ok {
-		return Source(tcp.AddrPort().Addr())
-	}
-	return netip.Prefix{}
-}
-
-// prove lets the connection count for a name from now on, unless that has too many.
-func (c *connection) prove(name string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.gate.mu.Lock()
-	defer c.gate.mu.Unlock()
-	to := c.gate.name(name)
-	if c.closed || to.connections >= c.gate.limits.Connections {
-		return false
-	}
-	to.connections++
-	c.gate.leave(c.source)
-	c.name, c.proven = name, true
-	return true
-}
-
-// leave takes a stranger from its source's account; mu is held.
-func (g *Gate) leave(source netip.Prefix) {
-	g.strangers--
-	g.source(source).connections--
-}
-
-// hurry ends the connection after a while, whatever is going on.
-func (c *connection) hurry(life time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.closed {
-		c.end = time.AfterFunc(life, func() { c.Close() })
-	}
-}
-
-// Close implements net.Conn.
-func (c *connection) Close() error {
-	c.mu.Lock()
-	if !c.closed {
-		c.closed = true
-		if c.end != nil {
-			c.end.Stop()
-		}
-		c.gate.mu.Lock()
-		if c.proven {
-			c.gate.name(c.name).connections--
-		} else {
-			c.gate.leave(c.source)
-		}
-		c.gate.mu.Unlock()
-	}
-	c.mu.Unlock()
-	return c.Conn.Close()
 }

@@ -44,21 +44,21 @@ func (g *Gate) Strangers(next http.Handler, known func(*http.Request) bool, refu
 
 // begin lets one more request of the address be answered, or says why not.
 func (g *Gate) begin(address string) (*account, Verdict) {
-	var source netip.Prefix
+	var from netip.Addr
 	if parsed, err := netip.ParseAddrPort(address); err == nil {
-		source = Source(parsed.Addr())
+		from = parsed.Addr()
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	from := g.source(source)
+	source, site := g.accounts(from)
 	switch {
-	case from.failures.Tokens() < 1:
+	case source.failures.Tokens() < 1:
 		return nil, TooManyFail
-	case from.requests >= g.limits.AtOnce, !from.tokens.Allow(), !g.all.Allow():
+	case source.requests >= g.limits.AtOnce, !source.tokens.Allow(), !site.tokens.Allow(), !g.all.Allow():
 		return nil, TooMany
 	}
-	from.requests++
-	return from, ""
+	source.requests++
+	return source, ""
 }
 
 func (g *Gate) finish(from *account) {
