@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/limit"
@@ -68,7 +69,7 @@ func (s *Server) limit(next http.Handler) http.Handler {
 		return known
 	}
 	return s.gate.Strangers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if peer, _ := ca.PeerFrom(r.Context()); peer.Role == ca.RoleWorker && !s.gate.Spend(nameOf(peer), cost(r)) {
+		if peer, _ := ca.PeerFrom(r.Context()); peer.Role == ca.RoleWorker && !s.gate.Spend(nameOf(peer), s.cost(peer, r)) {
 			session.Refuse(w, tooMany())
 			return
 		}
@@ -85,7 +86,12 @@ const (
 	sessionCost = 10
 )
 
-func cost(r *http.Request) int {
+// cost of a worker's request. A stream that a manager has asked it for costs nothing:
+// how many those are is not the worker's choice.
+func (s *Server) cost(peer ca.Peer, r *http.Request) int {
+	if id, ok := strings.CutPrefix(r.URL.Path, "/v1/streams/"); ok && s.dispatcher.Awaits(id, peer.ID) {
+		return 0
+	}
 	if r.URL.Path == "/v1/session" {
 		return sessionCost
 	}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +19,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/server/ca"
 )
@@ -27,7 +30,7 @@ func TestOneHostileClientStarvesNobody(t *testing.T) {
 	c := newTarget(t)
 	agent := c.connect("w1")
 	user := c.clientFrom(clientAddress, c.certificate("ann", ca.RoleClient).Client())
-	h := &hostile{t: t, address: c.address}
+	h := &hostile{t: t, from: hostileAddress, address: c.address}
 	t.Cleanup(h.end)
 
 	for _, attack := range []struct {
@@ -35,6 +38,7 @@ func TestOneHostileClientStarvesNobody(t *testing.T) {
 		do   func()
 	}{
 		{"half-open connections", h.openHalf},
+		{"half-open connections from many addresses", h.openEverywhere},
 		{"handshakes that are none", h.talkGarbage},
 		{"slow headers", h.dawdle},
 		{"huge bodies", h.sendHuge},
@@ -61,7 +65,7 @@ func TestOneHostileClientStarvesNobody(t *testing.T) {
 
 func TestWrongTokensCost(t *testing.T) {
 	c := newTarget(t)
-	h := &hostile{t: t, address: c.address}
+	h := &hostile{t: t, from: hostileAddress, address: c.address}
 	t.Cleanup(h.end)
 	h.guess()
 	status, answer := c.join(t, c.clientFrom(joinerAddress, c.stranger()), c.token)
@@ -107,10 +111,39 @@ func TestAWorkerThatAsksTooMuchIsRefused(t *testing.T) {
 	require.Equal(t, http.StatusOK, c.get(t, other, "/v1/version"))
 }
 
-// hostile is one address with bad intent and no certificate.
+func TestStreamsThatWereAskedForCostAWorkerNothing(t *testing.T) {
+	c := newCluster(t)
+	c.limits = limit.Default()
+	c.limits.Costs, c.limits.CostsBurst = 0.001, 20
+	c.address, c.dispatcher = c.serve("m2", filepath.Join(t.TempDir(), "orc.sock"))
+	w := c.work("w1", echo)
+	guess := func() int {
+		response, err := w.answer(api.NewID(), nil)
+		require.NoError(t, err)
+		defer response.Body.Close()
+		return response.StatusCode
+	}
+	require.Equal(t, http.StatusNotFound, guess())
+	for guess() == http.StatusNotFound { // until it has nothing left
+	}
+	require.Equal(t, http.StatusServiceUnavailable, guess())
+	var open []io.Closer
+	for range 5 * c.limits.CostsBurst {
+		stream, err := c.dispatcher.Open(t.Context(), "w1", wire.Open{Do: &wire.DoRequest{}})
+		require.NoError(t, err)
+		open = append(open, stream)
+	}
+	requireEcho(t, c.dispatcher)
+	for _, stream := range open {
+		require.NoError(t, stream.Close())
+	}
+}
+
+// hostile is somebody with bad intent and no certificate.
 type hostile struct {
 	t       *testing.T
-	address string
+	from    string // its own address
+	address string // the manager's
 	mu      sync.Mutex
 	open    []net.Conn
 }
@@ -130,7 +163,7 @@ func (h *hostile) end() {
 
 // dial returns nil where it is refused, which is what is hoped for.
 func (h *hostile) dial() net.Conn {
-	conn, err := dialer(hostileAddress).Dial("tcp", h.address)
+	conn, err := dialer(h.from).Dial("tcp", h.address)
 	if err != nil {
 		return nil
 	}
@@ -154,6 +187,19 @@ func (h *hostile) dialTLS(protocol string) *tls.Conn {
 func (h *hostile) openHalf() {
 	for range 2000 {
 		h.dial()
+	}
+}
+
+// openEverywhere does so from several addresses, which are more than all strangers
+// have room for.
+func (h *hostile) openEverywhere() {
+	h.free()
+	defer func(from string) { h.from = from }(h.from)
+	for i := range 4 {
+		h.from = fmt.Sprintf("127.0.1.%d", i)
+		for range limit.Default().Strangers {
+			h.dial()
+		}
 	}
 }
 

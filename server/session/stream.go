@@ -130,6 +130,9 @@ func (d *Dispatcher) ServeStream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Awaits says whether a node was asked for the stream and has not come yet.
+func (d *Dispatcher) Awaits(id, node string) bool { return d.awaited(id, node) != nil }
+
 func (d *Dispatcher) awaited(id, node string) *pending {
 	d.mu.Lock()
 	defer d.mu.Unlock()
