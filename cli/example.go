@@ -25,6 +25,8 @@ func sample(noun string) string {
 		return "db-password"
 	case "config":
 		return "nginx.conf"
+	case "token":
+		return "3kq0v8c1d2f4"
 	}
 	return "web"
 }

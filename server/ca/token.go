@@ -82,22 +82,33 @@ func AddToken(cluster *api.Cluster, request api.TokenRequest, now time.Time) (ap
 	return show(cluster, &token, secret)
 }
 
-// RemoveToken makes the token void whose ID begins with ref.
+// leastRef is how much of an ID names a token. Tokens have no names, so that a word
+// meant for something else must not be a token's.
+const leastRef = 4
+
+// RemoveToken makes a token void. ref is its ID or the beginning of it that no other
+// one has.
 func RemoveToken(cluster *api.Cluster, ref string) error {
+	if len(ref) < leastRef {
+		return api.Invalidf("token %q: give its ID, or %d characters of it or more: `orc token ls` shows them", ref, leastRef)
+	}
 	var found []string
 	for _, token := range cluster.Tokens {
-		if ref != "" && strings.HasPrefix(token.ID, ref) {
+		if strings.HasPrefix(token.ID, ref) {
 			found = append(found, token.ID)
 		}
 	}
 	switch len(found) {
 	case 0:
-		return api.NotFoundf("no such token: %s", ref)
+		return api.NotFoundf("there is no token %s", ref)
 	case 1:
 		cluster.Tokens = slices.DeleteFunc(slices.Clone(cluster.Tokens), func(t api.StoredToken) bool { return t.ID == found[0] })
 		return nil
 	}
-	return api.Invalidf("%s could be %d tokens: give more of the ID", ref, len(found))
+	for i := range found {
+		found[i] = api.ShortID(found[i])
+	}
+	return api.Conflictf("token %s is ambiguous: it matches %s; give more of the ID", ref, strings.Join(found, ", "))
 }
 
 // UseToken tells which role a join secret is for, and takes one use from it. It

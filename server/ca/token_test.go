@@ -96,7 +96,6 @@ func TestARotatedTokenIsVoidAndTheOthersGoOn(t *testing.T) {
 	_, err = StandingToken(cluster, deriver("ring"), api.RoleManager)
 	require.ErrorContains(t, err, "--rotate")
 	require.Equal(t, api.CodeNotFound, api.CodeOf(RemoveToken(cluster, other.ID)))
-	require.Equal(t, api.CodeNotFound, api.CodeOf(RemoveToken(cluster, "")))
 }
 
 func TestTokensEndByTimeAndByUse(t *testing.T) {
@@ -144,4 +143,19 @@ func TestTokensThatWouldNotEndAreNotMade(t *testing.T) {
 	_, err = AddToken(cluster, hour, noon.Add(2*time.Hour))
 	require.NoError(t, err, "what has ended is forgotten")
 	require.Len(t, cluster.Tokens, 3)
+}
+
+func TestATokenIsNamedByEnoughOfItsID(t *testing.T) {
+	cluster := &api.Cluster{Tokens: []api.StoredToken{{ID: "abcd1"}, {ID: "abcd2"}, {ID: "efgh1"}}}
+	for _, ref := range []string{"", "e", "efg"} {
+		require.Equal(t, api.CodeInvalid, api.CodeOf(RemoveToken(cluster, ref)), ref)
+	}
+	require.Equal(t, api.CodeNotFound, api.CodeOf(RemoveToken(cluster, "web1")))
+	err := RemoveToken(cluster, "abcd")
+	require.Equal(t, api.CodeConflict, api.CodeOf(err))
+	require.ErrorContains(t, err, "abcd1, abcd2")
+	require.Len(t, cluster.Tokens, 3)
+	require.NoError(t, RemoveToken(cluster, "abcd2"))
+	require.NoError(t, RemoveToken(cluster, "efgh"))
+	require.Equal(t, []api.StoredToken{{ID: "abcd1"}}, cluster.Tokens)
 }
