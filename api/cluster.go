@@ -1,7 +1,6 @@
 package api
 
 import (
-	"maps"
 	"strconv"
 	"time"
 )
@@ -29,6 +28,9 @@ type Cluster struct {
 	// Certificates from before say otherwise for as long as they last: the other managers'
 	// databases do not hear who shows one.
 	Banned map[string]time.Time `json:"banned,omitempty"`
+	// LongestLife is the longest Settings.CertLifetime there has been; zero while it is
+	// the one there is.
+	LongestLife Duration `json:"longestLife,omitempty"`
 	// LastNumber is the highest node number given so far.
 	LastNumber uint16 `json:"lastNumber"`
 }
@@ -38,22 +40,6 @@ const ClusterID = "cluster"
 
 // Kind implements Object.
 func (*Cluster) Kind() Kind { return KindCluster }
-
-// Ban notes that a manager is none any more, Unban that it is one again. Neither
-// changes what a copy of the cluster shares with its original.
-func (c *Cluster) Ban(node string, since time.Time) {
-	c.Banned = maps.Clone(c.Banned)
-	if c.Banned == nil {
-		c.Banned = make(map[string]time.Time)
-	}
-	c.Banned[node] = since.UTC()
-}
-
-// Unban undoes Ban.
-func (c *Cluster) Unban(node string) {
-	c.Banned = maps.Clone(c.Banned)
-	delete(c.Banned, node)
-}
 
 // Settings are what an operator may change of a cluster.
 type Settings struct {

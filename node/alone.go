@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net"
 	"time"
 
@@ -44,7 +45,7 @@ func (n *process) alone(ctx context.Context) error {
 		n.inherit(d)
 		self := n.identity.Alone
 		if self == nil || store.Get[api.Node](d.Snapshot(), n.identity.ID) != nil {
-			if len(after.Banned) > len(cluster.Banned) {
+			if !maps.EqualFunc(after.Banned, cluster.Banned, time.Time.Equal) {
 				d.Put(cluster, &after)
 			}
 			return nil

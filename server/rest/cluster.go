@@ -97,7 +97,7 @@ func (a *API) updateSettings(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		after := *cluster
-		after.Settings = settings
+		after.Change(settings)
 		d.Put(cluster, &after)
 		return nil
 	})
