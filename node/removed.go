@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -16,7 +17,7 @@ const askRemoved = 5 * time.Second
 // unlessRemoved opens the database. One that has lost the others may wait for ever
 // for them: in a cluster that was restored from a snapshot meanwhile nobody speaks to
 // the databases of the old one. Its managers know each other by the same CA, though,
-// and one of them that answers says who is no part of it.
+// and say who is no part of it.
 func (n *process) unlessRemoved(ctx context.Context, open func(context.Context) error) error {
 	opening, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -41,13 +42,26 @@ func (n *process) unlessRemoved(ctx context.Context, open func(context.Context) 
 	return err
 }
 
-// removed says whether another manager says that this node was removed.
+// removed says whether the others say that this node was removed. One that serves the
+// cluster and answers this node as one of it is believed more than any that says
+// otherwise: that may be one that was forced to go on alone behind the others' back.
 func (n *process) removed(ctx context.Context) bool {
+	accused := false
 	for _, address := range n.others() {
-		_, err := exchange(ctx, n.credentials.Client(), http.MethodGet, "https://"+address+"/v1/alive", nil)
-		if err != nil && err.Error() == session.Removed().Error() {
-			return true
+		answer, err := exchange(ctx, n.credentials.Client(), http.MethodGet, "https://"+address+"/v1/alive", nil)
+		if accusation(err) {
+			accused = true
+			continue
+		}
+		var alive struct {
+			Connected bool `json:"connected"`
+		}
+		if err == nil && json.Unmarshal(answer, &alive) == nil && alive.Connected {
+			return false
 		}
 	}
-	return false
+	return accused
 }
+
+// accusation says whether an answer is that this node was removed.
+func accusation(err error) bool { return err != nil && err.Error() == session.Removed().Error() }

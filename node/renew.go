@@ -81,11 +81,16 @@ func (n *process) renew(ctx context.Context, managers []string, anyRole bool) er
 	return n.credentials.Replace(answer.Certificate, key, answer.Roots)
 }
 
-// ask asks the first of the managers that answers.
+// ask asks the first of the managers that answers. One that says alone that this node
+// was removed is passed over.
 func (n *process) ask(ctx context.Context, managers []string, path string, question, answer any) error {
 	err := error(&unreachable{errors.New("no manager's address is known")})
 	for _, address := range managers {
-		if err = post(ctx, n.credentials.Client(), address, path, question, answer); err == nil || !transient(err) {
+		err = post(ctx, n.credentials.Client(), address, path, question, answer)
+		if accusation(err) && !n.removed(ctx) {
+			err = &unreachable{fmt.Errorf("%s: %w (others say that it was not)", address, err)}
+		}
+		if err == nil || !transient(err) {
 			break
 		}
 	}
