@@ -21,7 +21,7 @@ var rooms = map[string][]string{
 	"":                        {"cli", "runtime/containerd/initproc", "runtime/bundle"},
 	"api":                     {},
 	"api/wire":                {"api"},
-	"api/client":              {"api", "api/wire"},
+	"api/client":              {"api", "api/wire", "sleep"},
 	"compose":                 {"api"},
 	"cli":                     {"api", "api/wire", "api/client", "compose", "node", "lab", "version", "sleep"},
 	"node":                    {"api", "api/wire", "api/client", "server", "agent", "store", "runtime", "version", "store/etcd", "store/member", "store/seal", "store/backup", "runtime/containerd", "runtime/bundle", "agent/network", "sleep"},

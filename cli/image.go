@@ -44,17 +44,7 @@ func (p *program) imageLs() *cli.Command {
 		Name: "ls", Aliases: []string{"list"}, Usage: "List the images that were loaded or that nodes have",
 		Description: examples("orc image ls", "orc image ls --node n2", "orc image ls --filter used=false"),
 		Flags:       listFlags(nodeFlag("list")),
-		Action: p.with(func(c *cli.Context, cl *client.Client) error {
-			if err := argCount(c, 0, 0); err != nil {
-				return err
-			}
-			found, err := cl.Images(c.Context, c.String("node"))
-			if err != nil {
-				return err
-			}
-			p.away(found.Away)
-			return imageListing(time.Now()).show(p, c, found.Items)
-		}),
+		Action:      showHeld(p, imageListing, (*client.Client).Images),
 	}
 }
 

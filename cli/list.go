@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
 	"github.com/orc-project/orc/cli/output"
 )
@@ -57,34 +59,82 @@ func lister[T any](p *program, path, usage string, l listing[T], load func(conte
 	}
 }
 
+// showHeld lists what nodes have, and tells which of them could not be asked.
+func showHeld[T any](p *program, list func(now time.Time) listing[T], load func(cl *client.Client, ctx context.Context, node string) (api.Listing[T], error)) cli.ActionFunc {
+	return p.with(func(c *cli.Context, cl *client.Client) error {
+		if err := argCount(c, 0, 0); err != nil {
+			return err
+		}
+		found, err := load(cl, c.Context, c.String("node"))
+		if err != nil {
+			return err
+		}
+		p.away(found.Away)
+		return list(time.Now()).show(p, c, found.Items)
+	})
+}
+
 // inspecter is `orc NOUN inspect`.
 func inspecter[T any](p *program, path, noun string, load func(context.Context, *client.Client, string) (T, error)) *cli.Command {
 	return &cli.Command{
 		Name: "inspect", Usage: "Show everything about one or more " + noun + "s", ArgsUsage: argName(noun) + "…",
 		Description: examples(path+" inspect "+sample(noun), path+" inspect "+sample(noun)+" -f '{{.ID}}'"),
 		Flags:       []cli.Flag{&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "json or a Go `TEMPLATE` for each"}},
-		Action: p.with(func(c *cli.Context, api *client.Client) error {
-			if err := argCount(c, 1, -1); err != nil {
-				return err
-			}
-			var found []T
-			var missing []error
-			for _, ref := range c.Args().Slice() {
-				item, err := load(c.Context, api, ref)
-				if err != nil {
-					missing = append(missing, err)
-					continue
-				}
-				found = append(found, item)
-			}
-			if len(found) > 0 || len(missing) == 0 {
-				if err := output.Inspect(p.printer(), c.String("format"), found); err != nil {
-					return err
-				}
-			}
-			return together(missing)
+		Action: inspect(p, load, func(c *cli.Context, found []T) error {
+			return output.Inspect(p.printer(), c.String("format"), found)
 		}),
 	}
+}
+
+// prettyInspecter is an inspecter with --pretty, by which pretty shows each thing
+// for reading.
+func prettyInspecter[T any](p *program, path, noun string, load func(context.Context, *client.Client, string) (T, error), pretty func(T) error) *cli.Command {
+	command := inspecter(p, path, noun, load)
+	command.Flags = append(command.Flags, &cli.BoolFlag{Name: "pretty", Usage: "for reading"})
+	plainly := command.Action
+	prettily := inspect(p, load, func(_ *cli.Context, found []T) error {
+		for i, item := range found {
+			if i > 0 {
+				fmt.Fprintln(p.Out)
+			}
+			if err := pretty(item); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	command.Action = func(c *cli.Context) error {
+		if c.Bool("pretty") {
+			return prettily(c)
+		}
+		return plainly(c)
+	}
+	return command
+}
+
+// inspect shows what the arguments name, and then tells what of it there is not.
+func inspect[T any](p *program, load func(context.Context, *client.Client, string) (T, error), show func(*cli.Context, []T) error) cli.ActionFunc {
+	return p.with(func(c *cli.Context, api *client.Client) error {
+		if err := argCount(c, 1, -1); err != nil {
+			return err
+		}
+		var found []T
+		var missing []error
+		for _, ref := range c.Args().Slice() {
+			item, err := load(c.Context, api, ref)
+			if err != nil {
+				missing = append(missing, err)
+				continue
+			}
+			found = append(found, item)
+		}
+		if len(found) > 0 {
+			if err := show(c, found); err != nil {
+				return err
+			}
+		}
+		return together(missing)
+	})
 }
 
 // remover is `orc NOUN rm`: it goes on after an error and prints what is gone.

@@ -16,38 +16,11 @@ import (
 )
 
 func (p *program) networkInspect() *cli.Command {
-	command := inspecter(p, "orc network", "network", func(ctx context.Context, cl *client.Client, ref string) (api.NetworkView, error) {
+	command := prettyInspecter(p, "orc network", "network", func(ctx context.Context, cl *client.Client, ref string) (api.NetworkView, error) {
 		return cl.Network(ctx, ref)
-	})
+	}, p.prettyNetwork)
 	command.Description = examples("orc network inspect front", "orc network inspect --pretty front", "orc network inspect front -f '{{.Subnet}}'")
-	command.Flags = append(command.Flags, &cli.BoolFlag{Name: "pretty", Usage: "for reading"})
-	plain := command.Action
-	command.Action = func(c *cli.Context) error {
-		if !c.Bool("pretty") {
-			return plain(c)
-		}
-		return p.with(p.prettyNetworks)(c)
-	}
 	return command
-}
-
-func (p *program) prettyNetworks(c *cli.Context, cl *client.Client) error {
-	if err := argCount(c, 1, -1); err != nil {
-		return err
-	}
-	for i, ref := range c.Args().Slice() {
-		network, err := cl.Network(c.Context, ref)
-		if err != nil {
-			return err
-		}
-		if i > 0 {
-			fmt.Fprintln(p.Out)
-		}
-		if err := p.prettyNetwork(network); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // prettyNetwork tells the main things of a network, a line each, and what is on it

@@ -94,17 +94,12 @@ func (p *program) servicePs() *cli.Command {
 }
 
 func (p *program) serviceInspect() *cli.Command {
-	command := inspecter(p, "orc service", "service", func(ctx context.Context, cl *client.Client, ref string) (api.ServiceView, error) {
+	command := prettyInspecter(p, "orc service", "service", func(ctx context.Context, cl *client.Client, ref string) (api.ServiceView, error) {
 		return cl.Service(ctx, ref)
+	}, func(s api.ServiceView) error {
+		_, err := fmt.Fprint(p.Out, prettyService(s))
+		return err
 	})
 	command.Description = examples("orc service inspect web", "orc service inspect --pretty web", "orc service inspect web -f '{{.Spec.Image}}'")
-	command.Flags = append(command.Flags, &cli.BoolFlag{Name: "pretty", Usage: "for reading"})
-	plain := command.Action
-	command.Action = func(c *cli.Context) error {
-		if !c.Bool("pretty") {
-			return plain(c)
-		}
-		return p.with(p.prettyServices)(c)
-	}
 	return command
 }

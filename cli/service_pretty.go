@@ -4,31 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"github.com/orc-project/orc/api"
-	"github.com/orc-project/orc/api/client"
 	"github.com/orc-project/orc/cli/output"
 )
-
-func (p *program) prettyServices(c *cli.Context, cl *client.Client) error {
-	if err := argCount(c, 1, -1); err != nil {
-		return err
-	}
-	for i, ref := range c.Args().Slice() {
-		service, err := cl.Service(c.Context, ref)
-		if err != nil {
-			return err
-		}
-		if i > 0 {
-			fmt.Fprintln(p.Out)
-		}
-		if _, err := fmt.Fprint(p.Out, prettyService(service)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // prettyService tells the main things of a service, a line each.
 func prettyService(s api.ServiceView) string {

@@ -38,17 +38,7 @@ func (p *program) volumeLs() *cli.Command {
 		Name: "ls", Aliases: []string{"list"}, Usage: "List the volumes that nodes have or that are declared",
 		Description: examples("orc volume ls", "orc volume ls --node n2", "orc volume ls --filter used=false -q"),
 		Flags:       listFlags(nodeFlag("list")),
-		Action: p.with(func(c *cli.Context, cl *client.Client) error {
-			if err := argCount(c, 0, 0); err != nil {
-				return err
-			}
-			found, err := cl.Volumes(c.Context, c.String("node"))
-			if err != nil {
-				return err
-			}
-			p.away(found.Away)
-			return volumeListing(time.Now()).show(p, c, found.Items)
-		}),
+		Action:      showHeld(p, volumeListing, (*client.Client).Volumes),
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/sleep"
 )
 
 const (
@@ -41,12 +42,8 @@ func get[T any](ctx context.Context, c *Client, path string, query url.Values) (
 		if err == nil || attempt == retries || !answered(err) {
 			return answer, err
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if sleep.For(ctx, pause) != nil {
 			return answer, err
-		case <-timer.C:
 		}
 		pause *= 2
 	}

@@ -129,28 +129,7 @@ func TestAPortMayBeChosenBoundOrOfOneNode(t *testing.T) {
 
 func TestNoRequestFailsWhileTasksComeAndGo(t *testing.T) {
 	lab := cluster(t)
-	// A task without a health check would take connections before it listens.
-	orc(t, "deploy", "--name", "shop", write(t, "shop.yaml", `services:
-  web:
-    image: whoami:1.0
-    ports: ["8010:80"]
-    healthcheck: {test: [CMD, /whoami, check], interval: 500ms}
-    deploy: {replicas: 3, update_config: {monitor: 1s, parallelism: 2, order: start-first}}
-`))
-	waitRunning(t, "shop_web", 3)
-	var addresses []string
-	for _, node := range lab.Nodes() {
-		addresses = append(addresses, net.JoinHostPort(node.Address().String(), "8010"))
-	}
-	eventually(t, "all nodes answer", func() error {
-		for _, address := range addresses {
-			if _, _, err := visit(address); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	load := visitAll(addresses)
+	load := visitAll(openShop(t, lab))
 	orc(t, "service", "scale", "shop_web=6")
 	orc(t, "service", "scale", "shop_web=2")
 	for before := load.done.Load(); load.done.Load()-before < 10_000; {
@@ -158,16 +137,8 @@ func TestNoRequestFailsWhileTasksComeAndGo(t *testing.T) {
 		orc(t, "service", "rollback", "shop_web")
 	}
 	last := lab.Nodes()[2].Name()
-	orc(t, "node", "update", "--availability", "drain", last)
 	t.Cleanup(func() { orc(t, "node", "update", "--availability", "active", last) })
-	eventually(t, "the drained node is empty", func() error {
-		for _, task := range running(t, "shop_web") {
-			if task.NodeName == last {
-				return errors.New("web still runs there")
-			}
-		}
-		return nil
-	})
+	drainShop(t, last)
 	waitRunning(t, "shop_web", 2)
 	done, failures := load.stop()
 	require.Empty(t, failures, "of %d requests", done)

@@ -31,23 +31,10 @@ func TestSoak(t *testing.T) {
 		t.Skipf("it takes minutes: `make soak` runs it (%s is a duration)", soakVariable)
 	}
 	lab := cluster(t)
-	orc(t, "deploy", "--name", "shop", write(t, "shop.yaml", `services:
-  web:
-    image: whoami:1.0
-    ports: ["8010:80"]
-    healthcheck: {test: [CMD, /whoami, check], interval: 500ms}
-    deploy: {replicas: 3, update_config: {monitor: 1s, parallelism: 2, order: start-first}}
-`))
-	waitRunning(t, "shop_web", 3)
 	s := &soak{lab: lab}
 	ctx, stop := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
-	for _, node := range lab.Nodes() {
-		address := net.JoinHostPort(node.Address().String(), "8010")
-		eventually(t, "all nodes answer", func() error {
-			_, _, err := visit(address)
-			return err
-		})
+	for _, address := range openShop(t, lab) {
 		for range 4 {
 			clients.Go(func() { s.ask(ctx, address) })
 		}
@@ -58,15 +45,7 @@ func TestSoak(t *testing.T) {
 		orc(t, "service", "scale", "shop_web=2")
 		orc(t, "service", "update", "--image", "whoami:2.0", "shop_web")
 		orc(t, "service", "rollback", "shop_web")
-		orc(t, "node", "update", "--availability", "drain", last)
-		eventually(t, "the drained node is empty", func() error {
-			for _, task := range running(t, "shop_web") {
-				if task.NodeName == last {
-					return errors.New("web still runs there")
-				}
-			}
-			return nil
-		})
+		drainShop(t, last)
 		orc(t, "node", "update", "--availability", "active", last)
 		t.Log(s)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 )
 
@@ -72,7 +73,7 @@ func (a *API) askAgain(ctx context.Context, node string, request wire.DoRequest)
 		if api.CodeOf(err) != api.CodeUnavailable || ctx.Err() != nil || time.Now().After(deadline) {
 			return payload, err
 		}
-		wait(ctx, reconnectPause)
+		_ = sleep.For(ctx, reconnectPause) // its end is seen above
 	}
 }
 

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/orc-project/orc/api"
@@ -69,18 +70,12 @@ func (source *logSource) read(ctx context.Context, m *logMerge, request *wire.Lo
 	}
 	defer release()
 	for {
-		channel, payload, err := wire.ReadFrame(stream)
+		payload, err := nextData(stream)
 		switch {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil || err == io.EOF:
 			return nil
 		case err != nil:
-			return cutShort(err)
-		case channel == wire.End:
-			return nil
-		case channel == wire.Error:
-			return nodeError(payload)
-		case channel != wire.Data:
-			continue
+			return err
 		}
 		line := &api.LogLine{}
 		if err := wire.Unmarshal(payload, line); err != nil {

@@ -3,6 +3,7 @@ package rest
 import (
 	"cmp"
 	"context"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 )
 
@@ -117,7 +119,7 @@ func (a *API) followStats(ctx context.Context, chosen selection, out *lines) err
 					defer mu.Unlock()
 					latest[node] = samples
 				})
-				wait(ctx, statsRetry)
+				_ = sleep.For(ctx, statsRetry) // its end is seen above
 				mu.Lock()
 				defer mu.Unlock()
 				delete(latest, node)
@@ -148,15 +150,6 @@ func (a *API) followStats(ctx context.Context, chosen selection, out *lines) err
 	}
 }
 
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}
-
 // readStats passes on what a node samples until its stream ends.
 func (a *API) readStats(ctx context.Context, node string, request wire.StatsRequest, take func([]api.ContainerStats)) error {
 	stream, release, err := a.open(ctx, node, wire.Open{Stats: &request})
@@ -165,18 +158,14 @@ func (a *API) readStats(ctx context.Context, node string, request wire.StatsRequ
 	}
 	defer release()
 	for {
-		channel, payload, err := wire.ReadFrame(stream)
+		payload, err := nextData(stream)
 		switch {
+		case err == io.EOF:
+			return nil
 		case err != nil && ctx.Err() != nil:
 			return api.Errorf(api.CodeUnavailable, "node %s did not answer in time", nodeName(a.store.Snapshot(), node))
 		case err != nil:
-			return cutShort(err)
-		case channel == wire.End:
-			return nil
-		case channel == wire.Error:
-			return nodeError(payload)
-		case channel != wire.Data:
-			continue
+			return err
 		}
 		var samples []api.ContainerStats
 		if err := wire.Unmarshal(payload, &samples); err != nil {

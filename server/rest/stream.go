@@ -49,11 +49,22 @@ func (a *API) askFor(ctx context.Context, node string, request wire.DoRequest) (
 
 // answer reads the one Data frame, or the Error, that a node answers with.
 func answer(ctx context.Context, stream io.Reader) ([]byte, error) {
+	payload, err := nextData(stream)
+	switch {
+	case ctx.Err() != nil:
+		return nil, api.Errorf(api.CodeUnavailable, "the node did not answer in time")
+	case err == io.EOF:
+		return nil, nil
+	}
+	return payload, err
+}
+
+// nextData returns the next Data frame of what a node answers, or io.EOF after the
+// last one. What the node says went wrong is the error.
+func nextData(stream io.Reader) ([]byte, error) {
 	for {
 		channel, payload, err := wire.ReadFrame(stream)
 		switch {
-		case ctx.Err() != nil:
-			return nil, api.Errorf(api.CodeUnavailable, "the node did not answer in time")
 		case err != nil:
 			return nil, cutShort(err)
 		case channel == wire.Error:
@@ -61,7 +72,7 @@ func answer(ctx context.Context, stream io.Reader) ([]byte, error) {
 		case channel == wire.Data:
 			return payload, nil
 		case channel == wire.End:
-			return nil, nil
+			return nil, io.EOF
 		}
 	}
 }
