@@ -31,10 +31,10 @@ type Cluster struct {
 	// alone is held by a fault that bears no other beside it, and shared by others.
 	alone sync.RWMutex
 
+	clients map[string]*client.Client
+	health  *health
+
 	mu       sync.Mutex
-	clients  map[string]*client.Client
-	hurt     map[string]int       // by node: how many faults it has
-	well     map[string]time.Time // by node: since when it has none
 	flickers map[string]func() error
 }
 
@@ -42,7 +42,7 @@ type Cluster struct {
 func Up(ctx context.Context, config Config) (*Cluster, error) {
 	c := &Cluster{
 		disks: disks{filepath.Join(config.Dir, labName)}, binary: config.Binary, images: config.Images, clients: make(map[string]*client.Client),
-		hurt: make(map[string]int), well: make(map[string]time.Time), flickers: make(map[string]func() error),
+		flickers: make(map[string]func() error),
 	}
 	if err := c.disks.make(config.Managers + config.Agents); err != nil {
 		return nil, errors.Join(err, c.disks.remove())
@@ -55,11 +55,14 @@ func Up(ctx context.Context, config Config) (*Cluster, error) {
 		return nil, errors.Join(err, c.disks.remove())
 	}
 	c.Lab = l
+	var managers []string
 	for _, node := range c.Managers() {
+		managers = append(managers, node.Name())
 		if c.clients[node.Name()], err = client.New(client.Options{Host: "unix://" + node.Socket()}); err != nil {
 			return nil, errors.Join(err, c.Down(ctx))
 		}
 	}
+	c.health = newHealth(managers)
 	return c, nil
 }
 
@@ -101,7 +104,7 @@ func (c *Cluster) Client(manager string) *client.Client { return c.clients[manag
 func (c *Cluster) Ask(ctx context.Context, ask func(context.Context, *client.Client) error) error {
 	var errs []error
 	managers := c.Managers()
-	slices.SortStableFunc(managers, func(a, b *lab.Node) int { return c.faultsOf(a) - c.faultsOf(b) })
+	slices.SortStableFunc(managers, func(a, b *lab.Node) int { return c.health.faults(a.Name()) - c.health.faults(b.Name()) })
 	for _, node := range managers {
 		if node.Pid() == 0 {
 			errs = append(errs, fmt.Errorf("manager %s does not run", node.Name()))
@@ -120,34 +123,6 @@ func (c *Cluster) Ask(ctx context.Context, ask func(context.Context, *client.Cli
 
 // askTime is how long a manager may take to answer before another is asked.
 const askTime = 2 * time.Second
-
-// begin and end tell that a node has a fault, or one less.
-func (c *Cluster) begin(node string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.hurt[node]++
-}
-
-func (c *Cluster) end(node string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.hurt[node]--; c.hurt[node] == 0 {
-		c.well[node] = time.Now()
-	}
-}
-
-// Well says whether a node has no fault, and since when; zero is always.
-func (c *Cluster) Well(node string) (since time.Time, well bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.well[node], c.hurt[node] == 0
-}
-
-func (c *Cluster) faultsOf(n *lab.Node) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.hurt[n.Name()]
-}
 
 // leader is the name of the node that leads, or "".
 func (c *Cluster) leader(ctx context.Context) string {

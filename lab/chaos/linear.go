@@ -58,7 +58,7 @@ func step(r register, o Operation) (bool, register) {
 // none the error is a *Violation, and file, unless it is empty, gets a page that
 // shows where the order breaks.
 func Linearizable(history []Operation, file string) error {
-	result, info := porcupine.CheckOperationsVerbose(model, translate(relevant(history)), checkTime)
+	result, info := porcupine.CheckOperationsVerbose(model, translate(certain(history)), checkTime)
 	switch result {
 	case porcupine.Ok:
 		return nil
@@ -83,7 +83,7 @@ func Linearizable(history []Operation, file string) error {
 // broken names a key that has no order by itself.
 func broken(history []Operation) string {
 	byKey := make(map[string][]Operation)
-	for _, o := range relevant(history) {
+	for _, o := range certain(history) {
 		byKey[o.Key] = append(byKey[o.Key], o)
 	}
 	for key, of := range byKey {
@@ -92,32 +92,6 @@ func broken(history []Operation) string {
 		}
 	}
 	return ""
-}
-
-// relevant leaves out writes of unknown outcome that nobody has seen, from keys
-// without swaps: whether they happened makes no difference there, and each would
-// double the work.
-func relevant(history []Operation) []Operation {
-	swapped, seen := make(map[string]bool), make(map[string]bool)
-	for _, o := range history {
-		switch o.Verb {
-		case Swap:
-			swapped[o.Key] = true
-		case Read:
-			seen[o.Key+"="+o.Value] = true
-		}
-	}
-	var kept []Operation
-	for _, o := range history {
-		if o.Verb == Write && o.Outcome == Unknown && !swapped[o.Key] && !seen[o.Key+"="+o.Value] {
-			continue
-		}
-		if o.Verb == Read && o.Outcome != Done {
-			continue
-		}
-		kept = append(kept, o)
-	}
-	return kept
 }
 
 func translate(history []Operation) []porcupine.Operation {

@@ -14,13 +14,18 @@ import (
 
 // restore is the loss of all managers with what they know: a snapshot that was saved
 // before makes the first one anew, the others join it, and the workers find it. What
-// was acknowledged after the snapshot is gone, and nothing else.
+// was acknowledged after the snapshot is gone, and nothing else. Workers run what was
+// begun after it until they hear from that manager, while their successors start.
 var restore = Fault{
 	Name: "restore", On: Leader, Weight: 1, Hold: [2]time.Duration{0, 4 * time.Second}, Alone: true,
 	Begin: func(ctx context.Context, c *Cluster, _ *lab.Node) error {
 		return c.journal(Save, func() error { return c.save(ctx) })
 	},
 	End: func(ctx context.Context, c *Cluster, _ *lab.Node) error {
+		for _, node := range c.Managers() {
+			c.health.begin(node.Name())
+			defer func() { c.health.end(node.Name(), time.Now()) }()
+		}
 		if err := c.journal(Restore, func() error { return c.restore(ctx) }); err != nil {
 			return err
 		}
@@ -58,8 +63,6 @@ func (c *Cluster) restore(ctx context.Context) error {
 		return fmt.Errorf("unlock key: %w", err)
 	}
 	for _, node := range c.Managers() {
-		c.begin(node.Name())
-		defer c.end(node.Name())
 		if err := node.Erase(ctx); err != nil {
 			return err
 		}

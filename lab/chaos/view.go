@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,8 +15,8 @@ type View struct {
 	At    time.Time
 	Tasks []api.TaskView
 	// Running are the tasks that have a living process, by node name, whatever their
-	// status says. Well are the nodes that have had no fault for long enough to have
-	// done what managers told them.
+	// status says. Well are the nodes that have had no fault, as have most
+	// managers, for long enough to have done what managers told them.
 	Running map[string][]api.TaskView
 	Well    map[string]bool
 }
@@ -25,6 +26,9 @@ type eyes struct {
 	cluster *Cluster
 	// grace is how long a node must have been well before it is judged.
 	grace time.Duration
+
+	listing sync.Mutex
+	listed  map[string][]string // containers by node, at the last look
 
 	mu     sync.Mutex
 	tasks  map[string]api.TaskView // by container
@@ -62,13 +66,9 @@ func addressed(tasks []api.TaskView) int {
 
 // look returns nil when no manager answers.
 func (e *eyes) look(ctx context.Context) (*View, error) {
-	running := make(map[string][]string)
-	for _, node := range e.cluster.Lab.Nodes() {
-		containers, err := node.Containers()
-		if err != nil {
-			return nil, err
-		}
-		running[node.Name()] = containers
+	running, err := e.running()
+	if err != nil {
+		return nil, err
 	}
 	v := &View{At: time.Now(), Running: make(map[string][]api.TaskView), Well: make(map[string]bool)}
 	if e.cluster.Ask(ctx, func(ctx context.Context, c *client.Client) (err error) {
@@ -90,10 +90,30 @@ func (e *eyes) look(ctx context.Context) (*View, error) {
 				v.Running[node.Name()] = append(v.Running[node.Name()], task)
 			}
 		}
-		since, well := e.cluster.Well(node.Name())
+		since, well := e.cluster.health.since(node.Name())
 		v.Well[node.Name()] = well && v.At.Sub(since) > e.grace
 	}
 	e.latest = v
 	e.most = max(e.most, addressed(v.Tasks))
 	return v, nil
+}
+
+// running are the containers, by node, that had a process at the last look and have
+// it still: these all ran at the same time. One list alone does not say so, for a
+// container may end on one node and its successor begin on the next meanwhile.
+func (e *eyes) running() (map[string][]string, error) {
+	e.listing.Lock()
+	defer e.listing.Unlock()
+	before := e.listed
+	e.listed = make(map[string][]string)
+	both := make(map[string][]string)
+	for _, node := range e.cluster.Lab.Nodes() {
+		containers, err := node.Containers()
+		if err != nil {
+			return nil, err
+		}
+		e.listed[node.Name()] = containers
+		both[node.Name()] = slices.DeleteFunc(slices.Clone(containers), func(id string) bool { return !slices.Contains(before[node.Name()], id) })
+	}
+	return both, nil
 }

@@ -1,0 +1,70 @@
+package chaos
+
+import (
+	"sync"
+	"time"
+)
+
+// health knows which nodes have a fault, and since when the others have none. Without
+// most of the managers nobody can be told anything: then no node is well.
+type health struct {
+	managers []string
+
+	mu       sync.Mutex
+	hurt     map[string]int       // by node: how many faults it has
+	well     map[string]time.Time // by node: since when it has none
+	governed time.Time            // since when most managers have none
+}
+
+func newHealth(managers []string) *health {
+	return &health{managers: managers, hurt: make(map[string]int), well: make(map[string]time.Time)}
+}
+
+// begin tells that a node has a fault, or one more.
+func (h *health) begin(node string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.hurt[node]++
+}
+
+// end tells that a node has one fault less.
+func (h *health) end(node string, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.majority()
+	if h.hurt[node]--; h.hurt[node] == 0 {
+		h.well[node] = now
+	}
+	if !before && h.majority() {
+		h.governed = now
+	}
+}
+
+func (h *health) majority() bool {
+	well := 0
+	for _, manager := range h.managers {
+		if h.hurt[manager] == 0 {
+			well++
+		}
+	}
+	return 2*well > len(h.managers)
+}
+
+// since says whether a node can do what managers tell it, and since when; zero is
+// always.
+func (h *health) since(node string) (since time.Time, well bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	since = h.well[node]
+	if h.governed.After(since) {
+		since = h.governed
+	}
+	return since, h.hurt[node] == 0 && h.majority()
+}
+
+// faults is how many a node has.
+func (h *health) faults(node string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.hurt[node]
+}
