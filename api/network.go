@@ -71,6 +71,9 @@ type Endpoint struct {
 	Virtual map[string]netip.Addr `json:"virtual,omitempty"`
 	// Ports are the spec's with the automatic ones filled in, in its order.
 	Ports []Port `json:"ports,omitempty"`
+	// Lacks says what of the spec it does not have and why, a sentence each: a
+	// rollback by the leader may find that a port is another's by now.
+	Lacks []string `json:"lacks,omitempty"`
 }
 
 // Kind implements Object.

@@ -21,6 +21,8 @@ type ServiceView struct {
 	Ports []Port `json:"ports,omitempty"`
 	// Addresses are the service's virtual ones, by the names of its networks.
 	Addresses []ServiceAddress `json:"addresses,omitempty"`
+	// Warnings say what is wrong, one line each.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // TaskView is a task with its status.

@@ -80,10 +80,12 @@ func TestAServiceShowsItsPortsAndAddresses(t *testing.T) {
 	view.Spec.Ports = []api.Port{{Protocol: "tcp", Target: 80, Mode: "ingress"}}
 	view.Ports = []api.Port{{Protocol: "tcp", Target: 80, Published: 30000, Mode: "ingress"}}
 	view.Addresses = []api.ServiceAddress{{Network: "front", Address: netip.MustParseAddr("10.1.0.1")}}
+	view.Warnings = []string{"port 80/tcp is published by service other already"}
 	f.on("GET /v1/services", []api.ServiceView{view})
 	f.on("GET /v1/services/web", view)
 	require.Contains(t, f.ok("service", "ls"), "*:30000->80/tcp")
 	pretty := f.ok("service", "inspect", "--pretty", "web")
 	require.Contains(t, pretty, "Ports:          *:30000->80/tcp\n")
+	require.Contains(t, pretty, "Warning:        port 80/tcp is published by service other already\n")
 	require.Contains(t, pretty, "Address:        10.1.0.1 on front\n")
 }

@@ -87,6 +87,13 @@ func (p *program) servicePs() *cli.Command {
 					return err
 				}
 				all = append(all, tasks...)
+				service, err := cl.Service(c.Context, ref)
+				if err != nil {
+					return err
+				}
+				for _, warning := range service.Warnings {
+					p.warn([]string{"service " + service.Name + ": " + warning})
+				}
 			}
 			return p.showTasks(c, all)
 		}),

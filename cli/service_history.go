@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,10 +35,11 @@ func (p *program) serviceHistory() *cli.Command {
 // revisionListing lists revisions of a service or, without image, of an app.
 func revisionListing(now time.Time, image bool) listing[api.RevisionView] {
 	changes := func(r api.RevisionView) string { return strings.Join(r.Changes, "; ") }
+	brief := func(r api.RevisionView) string { return output.Cut(changesInBrief(r.Changes), 80) }
 	columns := []output.Column[api.RevisionView]{
 		{Name: "Revision", Header: "REVISION", Value: func(r api.RevisionView) string { return strconv.Itoa(r.Number) + mark(r.Current) }},
 		{Name: "Created", Header: "CREATED", Value: func(r api.RevisionView) string { return output.Ago(now, r.Created) }},
-		{Name: "Changes", Header: "CHANGES", Value: func(r api.RevisionView) string { return output.Cut(changes(r), 80) }, Full: changes, Shrink: true},
+		{Name: "Changes", Header: "CHANGES", Value: brief, Full: changes, Shrink: true},
 	}
 	if image {
 		columns = append(columns[:2:2], append([]output.Column[api.RevisionView]{
@@ -49,6 +52,27 @@ func revisionListing(now time.Time, image bool) listing[api.RevisionView] {
 			"revision": func(r api.RevisionView, v string) bool { return strconv.Itoa(r.Number) == v },
 		},
 	}
+}
+
+var (
+	digestField = regexp.MustCompile(`(^|[.\]])digest: `)
+	longDigest  = regexp.MustCompile(`(sha256:[0-9a-f]{12})[0-9a-f]{52}`)
+)
+
+// changesInBrief begins with what a person changed: the digests, which follow from
+// that, come last and are shortened.
+func changesInBrief(changes []string) string {
+	sorted := slices.Clone(changes)
+	slices.SortStableFunc(sorted, func(a, b string) int {
+		switch first, second := digestField.MatchString(a), digestField.MatchString(b); {
+		case first == second:
+			return 0
+		case first:
+			return 1
+		}
+		return -1
+	})
+	return longDigest.ReplaceAllString(strings.Join(sorted, "; "), "$1…")
 }
 
 func mark(current bool) string {

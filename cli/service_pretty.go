@@ -28,6 +28,9 @@ func prettyService(s api.ServiceView) string {
 		line("Rollout", "%s, revision %d to %d", s.Rollout.State, s.Rollout.From, s.Rollout.To)
 		line(" Message", "%s", s.Rollout.Message)
 	}
+	for _, warning := range s.Warnings {
+		line("Warning", "%s", warning)
+	}
 	container := &spec.Container
 	line("Image", "%s", container.Image)
 	line("Digest", "%s", container.Digest)

@@ -176,11 +176,18 @@ func TestServicePsShowsWhatWasReplacedAndWhy(t *testing.T) {
 	}
 	pending := api.TaskView{Name: "web.2", ServiceName: "web", Image: "web:1", Status: &api.TaskStatus{State: api.TaskPending}}
 	pending.ID, pending.Desired, pending.Reason, pending.Created = "task2", api.DesiredRun, "no node fits: 2 lack memory", time.Now()
-	f.on("GET /v1/tasks", []api.TaskView{task, pending})
-	out := f.ok("service", "ps", "web", "--format", "{{.Name}}|{{.DesiredState}}|{{.CurrentState}}|{{.Error}}")
+	done := api.TaskView{Name: "web.3", ServiceName: "web", Image: "web:1", Status: &api.TaskStatus{State: api.TaskComplete, Since: time.Now()}}
+	done.ID, done.Desired = "task3", api.DesiredRun
+	f.on("GET /v1/tasks", []api.TaskView{task, pending, done})
+	f.on("GET /v1/services/web", web(func(v *api.ServiceView) { v.Warnings = []string{"port 80/tcp is taken"} }))
+	code, out, errors := f.orc("service", "ps", "web", "--format", "{{.Name}}|{{.DesiredState}}|{{.CurrentState}}|{{.Error}}")
+	require.Zero(t, code)
+	require.Equal(t, "orc: warning: service web: port 80/tcp is taken\n", errors)
 	require.Equal(t, "web.1|Running|Running less than a second ago|\n"+
 		` \_ web.1|Shutdown|Failed less than a second ago|exit code 137`+"\n"+
-		"web.2|Running|Pending less than a second ago|no node fits: 2 lack memory\n", out)
+		"web.2|Running|Pending less than a second ago|no node fits: 2 lack memory\n"+
+		"web.3|Complete|Complete less than a second ago|\n", out)
+	require.Equal(t, "web.3\n", f.ok("service", "ps", "web", "--filter", "desired-state=complete", "--format", "{{.Name}}"))
 }
 
 func TestAServiceMayBeNamedHelp(t *testing.T) {

@@ -103,6 +103,8 @@ func desiredState(r taskRow) string {
 		return "Remove"
 	case r.task.Desired == api.DesiredReady:
 		return "Ready"
+	case r.task.Status.State == api.TaskComplete: // it is not started again
+		return "Complete"
 	}
 	return "Running"
 }

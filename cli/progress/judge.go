@@ -134,8 +134,9 @@ func (j *judge) moved(service *api.ServiceView, state *State) bool {
 		j.why = cmp.Or(rollout.Message, fmt.Sprintf("update to revision %d failed", j.want))
 		state.Note = j.why
 	default:
-		state.Failure = fmt.Sprintf("%s; it is back at revision %d: %s",
-			cmp.Or(j.why, fmt.Sprintf("update to revision %d failed", j.want)), service.Current, seeTasks(service))
+		back := []string{fmt.Sprintf("it is back at revision %d", service.Current)}
+		state.Failure = fmt.Sprintf("%s; %s: %s", cmp.Or(j.why, fmt.Sprintf("update to revision %d failed", j.want)),
+			strings.Join(append(back, service.Warnings...), ", but "), seeTasks(service))
 	}
 	return true
 }

@@ -210,8 +210,9 @@ func TestAnUpdateThatIsRolledBackFails(t *testing.T) {
 		took, printed, err := follow(t, w, progress.Watch{Want: map[string]int{"s1": 2}}, func() {
 			w.sleep(2*time.Second + time.Millisecond)
 			w.service.Rollout = &api.Rollout{From: 2, To: 1, State: api.RolloutRollbackComplete, Message: "all tasks are at revision 1"}
+			w.service.Warnings = []string{"port 80/tcp is taken"}
 		})
-		require.ErrorContains(t, err, "update to revision 2 failed: slot 1: bad; it is back at revision 1")
+		require.ErrorContains(t, err, "update to revision 2 failed: slot 1: bad; it is back at revision 1, but port 80/tcp is taken: `orc service ps web`")
 		require.InDelta(t, 2, took.Seconds(), 0.5)
 		require.Contains(t, printed, "web: 0/1 update to revision 2 failed: slot 1: bad\n")
 	})

@@ -36,7 +36,7 @@ func (d *Draft) connect() error {
 			d.remove(before)
 		case before == nil:
 			d.create(after)
-		case !api.EqualSpec(before.Virtual, after.Virtual) || !api.EqualSpec(before.Ports, after.Ports):
+		case !api.EqualSpec(before.Virtual, after.Virtual) || !api.EqualSpec(before.Ports, after.Ports) || len(before.Lacks) > 0:
 			d.update(before, after)
 		}
 	}

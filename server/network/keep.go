@@ -2,7 +2,9 @@ package network
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/orc-project/orc/api"
@@ -91,29 +93,52 @@ func (k *Keeper) connect(id string) []scheduler.Step {
 	if spec == nil || complete(k.snapshot, spec, before) {
 		return nil
 	}
-	ledger, after, err := k.endpoint(service, *spec)
-	if err != nil {
-		return nil // its ports or addresses are another's by now: tried again when it changes
-	}
+	ledger, after := k.endpoint(service, *spec, before)
 	if api.EqualSpec(endpointOf(before), endpointOf(after)) {
-		return nil
+		return nil // what it lacks is tried again when any service changes
 	}
-	return steps(makeEndpoint, id, "it does not fit what service "+service.Name+" asks for", append(ledger.Blocks(), Change{object(before), object(after)})...)
+	reason := "it does not fit what service " + service.Name + " asks for"
+	switch {
+	case len(after.Lacks) > 0:
+		reason = strings.Join(after.Lacks, "; ")
+	case before != nil && len(before.Lacks) > 0:
+		reason = "what it lacked is free"
+	}
+	return steps(makeEndpoint, id, reason, append(ledger.Blocks(), Change{object(before), object(after)})...)
 }
 
-// endpoint is what a service can be reached at. Its ports are left out when others
-// have them by now.
-func (k *Keeper) endpoint(service *api.Service, spec api.ServiceSpec) (*Ledger, *api.Endpoint, error) {
+// endpoint is what a service can be reached at. What others have by now is left out,
+// and said in Lacks.
+func (k *Keeper) endpoint(service *api.Service, spec api.ServiceSpec, before *api.Endpoint) (*Ledger, *api.Endpoint) {
 	ledger := Open(k.snapshot)
+	var lacks []string
+	spec.Ports, lacks = ledger.attainable(service, spec.Ports)
+	after := &api.Endpoint{}
 	endpoints, err := ledger.Endpoints([]Wish{{service, &spec}})
-	if err != nil {
-		spec.Ports = nil
-		ledger = Open(k.snapshot)
-		if endpoints, err = ledger.Endpoints([]Wish{{service, &spec}}); err != nil {
-			return nil, nil, err
-		}
+	if err != nil { // no automatic port or no address is left
+		lacks = append(lacks, err.Error())
+		spec.Ports, ledger = nil, Open(k.snapshot)
+		endpoints, err = ledger.Endpoints([]Wish{{service, &spec}})
 	}
-	return ledger, endpoints[0], nil
+	switch {
+	case err != nil: // no address
+		ledger = Open(k.snapshot)
+		after.Virtual = kept(&spec, before)
+	case endpoints[0] != nil:
+		after = endpoints[0]
+	}
+	after.ID, after.Lacks = service.ID, lacks
+	return ledger, after
+}
+
+// kept are the addresses that a service has on networks that it is on.
+func kept(spec *api.ServiceSpec, before *api.Endpoint) map[string]netip.Addr {
+	if before == nil {
+		return nil
+	}
+	virtual := maps.Clone(before.Virtual)
+	maps.DeleteFunc(virtual, func(network string, _ netip.Addr) bool { return !virtualOn(spec, network) })
+	return virtual
 }
 
 // endpointOf is what an endpoint says, without what the store adds.
@@ -121,13 +146,16 @@ func endpointOf(e *api.Endpoint) api.Endpoint {
 	if e == nil {
 		return api.Endpoint{}
 	}
-	return api.Endpoint{Virtual: e.Virtual, Ports: e.Ports}
+	return api.Endpoint{Virtual: e.Virtual, Ports: e.Ports, Lacks: e.Lacks}
 }
 
 // complete says whether an endpoint is all that a spec asks for.
 func complete(snapshot *store.Snapshot, spec *api.ServiceSpec, e *api.Endpoint) bool {
 	if e == nil {
 		return !reachable(spec)
+	}
+	if len(e.Lacks) > 0 {
+		return false
 	}
 	networks := virtualNetworks(spec)
 	for _, network := range networks {

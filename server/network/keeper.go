@@ -1,6 +1,7 @@
 package network
 
 import (
+	"maps"
 	"net/netip"
 	"strings"
 	"time"
@@ -52,7 +53,10 @@ type Keeper struct {
 	networks map[string]bool
 	// lacking are blocks for which there was no room, by network.
 	lacking map[string]map[string]bool
-	wakes   map[string]time.Time // by block ID
+	// short are the services whose endpoints lack something, by ID: what another one
+	// gives up may be what they wait for.
+	short map[string]bool
+	wakes map[string]time.Time // by block ID
 }
 
 // claim is a task that has an address on networks of its node.
@@ -68,7 +72,7 @@ func NewKeeper(snapshot *store.Snapshot) *Keeper {
 		claims:   make(map[string]claim), counts: make(map[string]int),
 		left: make(map[string]int), resting: make(map[string][]time.Time),
 		blocks: make(map[string]bool), services: make(map[string]bool), networks: make(map[string]bool),
-		lacking: make(map[string]map[string]bool), wakes: make(map[string]time.Time),
+		lacking: make(map[string]map[string]bool), short: make(map[string]bool), wakes: make(map[string]time.Time),
 	}
 	k.networks[api.IngressID] = true
 	for network := range store.All[api.Network](snapshot) {
@@ -85,7 +89,7 @@ func NewKeeper(snapshot *store.Snapshot) *Keeper {
 		k.services[service.ID] = true
 	}
 	for endpoint := range store.All[api.Endpoint](snapshot) {
-		k.services[endpoint.ID] = true
+		k.noteEndpoint(endpoint.ID)
 	}
 	return k
 }
@@ -98,7 +102,8 @@ func (k *Keeper) Observe(update store.Update) {
 		case api.KindTask, api.KindTaskStatus:
 			k.reclaim(change.ID)
 		case api.KindService, api.KindEndpoint:
-			k.services[change.ID] = true
+			k.noteEndpoint(change.ID)
+			maps.Copy(k.services, k.short)
 		case api.KindNetwork:
 			k.networks[change.ID] = true
 			k.look(store.ByNetwork, change.ID)
@@ -190,6 +195,14 @@ func (k *Keeper) observeBlock(change store.Change) {
 	k.look(store.ByNetwork, old.Network) // one without a network waits for the others to go
 	if k.counts[old.ID] > 0 {
 		k.blocks[old.ID] = true
+	}
+}
+
+func (k *Keeper) noteEndpoint(service string) {
+	k.services[service] = true
+	delete(k.short, service)
+	if endpoint := store.Get[api.Endpoint](k.snapshot, service); endpoint != nil && len(endpoint.Lacks) > 0 {
+		k.short[service] = true
 	}
 }
 

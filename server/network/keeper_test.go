@@ -242,11 +242,56 @@ func TestARollbackByTheLeaderGetsItsEndpoint(t *testing.T) {
 	require.Contains(t, l.endpoint("web").Virtual, "a")
 	require.NotContains(t, l.endpoint("web").Virtual, "b")
 	require.Empty(t, l.endpoint("web").Ports, "8080 is another's by now")
+	require.Equal(t, []string{"port 8080/tcp is published by service other already; service web gets it once it is free"}, l.endpoint("web").Lacks)
+	require.NoError(t, l.services(publish(on("other"), "8080:81/ingress")), "who has it keeps it")
+	require.Empty(t, l.keep())
 	l.removeService("other")
-	again := back
-	l.put(&again)
-	l.keep()
+	require.Contains(t, l.keep(), "what it lacked is free")
 	require.Equal(t, []uint16{8080}, numbers(l.endpoint("web").Ports))
+	require.Empty(t, l.endpoint("web").Lacks)
+}
+
+func TestWhatIsFreeOfARollbacksPortsIsTaken(t *testing.T) {
+	l := newLeading(t, 1)
+	require.NoError(t, l.services(publish(on("web"), "8080:80/ingress", "0:81/ingress", "8082:82/ingress")))
+	automatic := l.endpoint("web").Ports[1].Published
+	require.NoError(t, l.services(publish(on("web"), "0:81/ingress")))
+	require.NoError(t, l.services(publish(on("other"), "8080:80/ingress")))
+	back := *store.Get[api.Service](l.snapshot, "web")
+	back.Current = 1
+	l.put(&back)
+	l.keep()
+	require.Equal(t, []uint16{automatic, 8082}, numbers(l.endpoint("web").Ports))
+	require.Len(t, l.endpoint("web").Lacks, 1)
+	require.ErrorContains(t, l.services(publish(on("third"), "8082:80/ingress")), "is published by service web already")
+	require.NoError(t, l.services(publish(on("web"), "8083:80/ingress")), "an update decides anew")
+	require.Empty(t, l.endpoint("web").Lacks)
+}
+
+func TestARollbackWithoutAnAddressLeftSaysSo(t *testing.T) {
+	l := newLeading(t, 1)
+	l.mustNetwork("a", "10.200.0.0/30") // two addresses
+	l.mustNetwork("b", "")
+	require.NoError(t, l.services(publish(on("web", "a", "b"), "8080:80/ingress")))
+	require.NoError(t, l.services(publish(on("web", "b"), "8080:80/ingress")))
+	at := l.endpoint("web").Virtual["b"]
+	for _, name := range []string{"one", "two"} {
+		idle := on(name, "a")
+		idle.Replicas = new(int)
+		require.NoError(t, l.services(idle))
+	}
+	back := *store.Get[api.Service](l.snapshot, "web")
+	back.Current = 1
+	l.put(&back)
+	l.keep()
+	require.Equal(t, map[string]netip.Addr{"b": at}, l.endpoint("web").Virtual)
+	require.Len(t, l.endpoint("web").Lacks, 1)
+	require.Contains(t, l.endpoint("web").Lacks[0], "network a")
+	l.removeService("one")
+	l.keep()
+	require.Contains(t, l.endpoint("web").Virtual, "a")
+	require.Equal(t, []uint16{8080}, numbers(l.endpoint("web").Ports))
+	require.Empty(t, l.endpoint("web").Lacks)
 }
 
 func BenchmarkAFirstTaskOnEachOf5000Nodes(b *testing.B) {

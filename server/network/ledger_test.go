@@ -257,6 +257,29 @@ func numbers(ports []api.Port) []uint16 {
 	return all
 }
 
+func TestWhatAnUpdateMayGoBackToIsKeptForIt(t *testing.T) {
+	w := newWorld(t)
+	moving := publish(on("web"), "8081:80/ingress")
+	moving.Update.FailureAction = api.FailureRollback
+	require.NoError(t, w.services(publish(on("web"), "8080:80/ingress")))
+	require.NoError(t, w.services(moving))
+	rollout := &api.Rollout{Meta: api.Meta{ID: "web"}, From: 1, To: 2, State: api.RolloutUpdating}
+	w.put(rollout)
+	require.ErrorContains(t, w.services(publish(on("other"), "8080:80/ingress")),
+		"service other: port 8080/tcp is what service web goes back to if its update fails")
+	require.NoError(t, w.services(publish(moving, "8080:80/ingress")), "to the service itself it is free")
+	require.NoError(t, w.services(moving))
+
+	paused := *rollout
+	paused.To, paused.State = 4, api.RolloutPaused
+	w.put(&paused)
+	require.NoError(t, w.services(publish(on("other"), "8080:80/ingress")), "nothing goes back by itself")
+	again := paused
+	again.State = api.RolloutUpdating
+	w.put(&again)
+	require.NoError(t, w.services(publish(on("other"), "8080:81/ingress")), "who has it keeps it")
+}
+
 func TestPortsClash(t *testing.T) {
 	w := newWorld(t,
 		&api.Node{Meta: api.Meta{ID: "m"}, Name: "m", API: "10.0.0.1:6720"},

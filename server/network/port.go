@@ -1,6 +1,7 @@
 package network
 
 import (
+	"fmt"
 	"net"
 	"slices"
 	"strconv"
@@ -16,11 +17,12 @@ type portKey struct {
 	number   uint16
 }
 
-// holder is a service that publishes a port.
+// holder is a service that publishes a port, or will again if its update fails.
 type holder struct {
 	service   string
 	ingress   bool
 	automatic bool
+	returning bool
 }
 
 // portBook is who publishes what.
@@ -42,23 +44,67 @@ func (l *Ledger) portBook() *portBook {
 			l.ports.hold(service.ID, spec.Ports, l.published(service.ID, spec))
 		}
 	}
+	for rollout := range store.All[api.Rollout](l.snapshot) {
+		_, drafted := l.endpoints[rollout.ID]
+		if ports := l.wayBack(rollout); !drafted && len(ports) > 0 {
+			l.ports.holdForReturn(rollout.ID, ports, l.inUse())
+		}
+	}
 	return l.ports
 }
 
 // published are a service's ports with their numbers, as far as they have one.
 func (l *Ledger) published(service string, spec *api.ServiceSpec) []api.Port {
-	if endpoint := store.Get[api.Endpoint](l.snapshot, service); endpoint != nil && len(endpoint.Ports) == len(spec.Ports) {
+	endpoint := store.Get[api.Endpoint](l.snapshot, service)
+	if endpoint != nil && (len(endpoint.Ports) == len(spec.Ports) || len(endpoint.Lacks) > 0) {
 		return endpoint.Ports
 	}
 	return spec.Ports
 }
 
+// wayBack are the ports that a service publishes again if its update fails and the
+// leader rolls it back.
+func (l *Ledger) wayBack(rollout *api.Rollout) []api.Port {
+	service := store.Get[api.Service](l.snapshot, rollout.ID)
+	if service == nil || rollout.State != api.RolloutUpdating || rollout.To != service.Current {
+		return nil
+	}
+	spec := currentSpec(l.snapshot, service)
+	before := store.Get[api.Revision](l.snapshot, api.RevisionID(service.ID, rollout.From))
+	if spec == nil || spec.Update.FailureAction != api.FailureRollback || before == nil {
+		return nil
+	}
+	return before.Spec.Ports
+}
+
 // hold notes a service's ports; asked are they as the spec has them.
 func (b *portBook) hold(service string, asked, published []api.Port) {
-	for i, port := range published {
+	for _, port := range published {
 		if port.Published != 0 {
 			key := portKey{port.Protocol, port.Published}
-			b.held[key] = append(b.held[key], holder{service, port.Mode == "ingress", asked[i].Published == 0})
+			named := slices.ContainsFunc(asked, func(a api.Port) bool { return a.Protocol == port.Protocol && a.Published == port.Published })
+			b.held[key] = append(b.held[key], holder{service: service, ingress: port.Mode == "ingress", automatic: !named})
+		}
+	}
+}
+
+// inUse are the ports that services are reached at before the draft.
+func (l *Ledger) inUse() map[portKey]bool {
+	used := make(map[portKey]bool)
+	for endpoint := range store.All[api.Endpoint](l.snapshot) {
+		for _, port := range endpoint.Ports {
+			used[portKey{port.Protocol, port.Published}] = true
+		}
+	}
+	return used
+}
+
+// holdForReturn notes the ports that a service may come back to, but for those that
+// are in use: who has one keeps it.
+func (b *portBook) holdForReturn(service string, ports []api.Port, used map[portKey]bool) {
+	for _, port := range ports {
+		if key := (portKey{port.Protocol, port.Published}); port.Published != 0 && !used[key] {
+			b.held[key] = append(b.held[key], holder{service: service, ingress: port.Mode == "ingress", returning: true})
 		}
 	}
 }
@@ -93,17 +139,46 @@ func (l *Ledger) ownPorts() map[portKey]string {
 
 // asked checks a port whose number the user chose.
 func (l *Ledger) asked(service string, port api.Port) error {
+	if why := l.taken(service, port); why != "" {
+		return api.Conflictf("service %s: port %d/%s %s", l.service(service), port.Published, port.Protocol, why)
+	}
+	return nil
+}
+
+// taken says why a service cannot have a port, or "".
+func (l *Ledger) taken(service string, port api.Port) string {
 	key := portKey{port.Protocol, port.Published}
 	if why, own := l.portBook().own[key]; own {
-		return api.Conflictf("service %s: port %d/%s %s: publish another", l.service(service), port.Published, port.Protocol, why)
+		return why + ": publish another"
 	}
 	ingress := port.Mode == "ingress"
 	for _, other := range l.portBook().held[key] {
-		if ingress || other.ingress || other.automatic {
-			return api.Conflictf("service %s: port %d/%s is published by service %s already", l.service(service), port.Published, port.Protocol, l.service(other.service))
+		switch {
+		case other.service == service || !ingress && !other.ingress && !other.automatic:
+		case other.returning:
+			return "is what service " + l.service(other.service) + " goes back to if its update fails: publish another, or wait for that to end"
+		default:
+			return "is published by service " + l.service(other.service) + " already"
 		}
 	}
-	return nil
+	return ""
+}
+
+// attainable are the ports of a spec that a service can have now, and a sentence
+// about each of the others.
+func (l *Ledger) attainable(service *api.Service, ports []api.Port) (free []api.Port, lacks []string) {
+	for _, port := range ports {
+		why := ""
+		if port.Published != 0 {
+			why = l.taken(service.ID, port)
+		}
+		if why == "" {
+			free = append(free, port)
+			continue
+		}
+		lacks = append(lacks, fmt.Sprintf("port %d/%s %s; service %s gets it once it is free", port.Published, port.Protocol, why, service.Name))
+	}
+	return free, lacks
 }
 
 // automatic chooses a number for a port without one. before are the service's ports

@@ -1,7 +1,10 @@
 package rest
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/orc-project/orc/api"
@@ -68,15 +71,37 @@ func eventOf(s *store.Snapshot, change store.Change) (api.Event, bool) {
 		}
 		event.Type, event.Action, event.Name = string(api.KindNode), string(o.State), nodeName(s, change.ID)
 		set(&event, "message", o.Message)
+	case *api.Endpoint:
+		return endpointEvent(event, s, change, o)
 	case *api.App:
 		set(&event, "revision", strconv.Itoa(o.Current))
 	case *api.Secret, *api.Config:
 		if !listed(object) {
 			return event, false
 		}
-	case *api.Revision, *api.AppRevision:
+	case *api.Revision, *api.AppRevision, *api.Block:
 		return event, false
 	}
+	return event, true
+}
+
+// endpointEvent tells of what a service cannot have of what it asks for, and when it
+// has it.
+func endpointEvent(event api.Event, s *store.Snapshot, change store.Change, endpoint *api.Endpoint) (api.Event, bool) {
+	var before []string
+	if old, ok := change.Old.(*api.Endpoint); ok {
+		before = old.Lacks
+	}
+	service := store.Get[api.Service](s, change.ID)
+	if change.New == nil || service == nil || slices.Equal(before, endpoint.Lacks) {
+		return event, false
+	}
+	event.Type, event.Name = string(api.KindService), service.Name
+	set(&event, "app", service.AppName)
+	if event.Action = "lack"; len(endpoint.Lacks) == 0 {
+		event.Action = "have"
+	}
+	set(&event, "message", cmp.Or(strings.Join(endpoint.Lacks, "; "), "it has what it lacked"))
 	return event, true
 }
 

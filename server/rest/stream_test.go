@@ -326,6 +326,29 @@ func TestEventsAreRememberedAndFollowed(t *testing.T) {
 	require.Len(t, remembered, 3)
 }
 
+func TestAnEventTellsWhatAServiceLacks(t *testing.T) {
+	m := newManager(t)
+	web := m.create("web", 1)
+	next, stop := iter.Pull2(m.client.Events(m.ctx, client.EventsQuery{Since: time.Unix(1, 0), Types: []string{"service", "block", "endpoint"}, Follow: true}))
+	defer stop()
+	read := func() api.Event {
+		event, err, more := next()
+		require.True(t, more)
+		require.NoError(t, err)
+		return event
+	}
+	require.Equal(t, "create", read().Action)
+	lacks := &api.Endpoint{Meta: api.Meta{ID: web.ID}, Lacks: []string{"port 80/tcp is taken"}}
+	m.put(&api.Block{Meta: api.Meta{ID: "ingress.n1"}, Network: "ingress", Node: "n1"}, lacks)
+	event := read()
+	require.Equal(t, "service lack web: port 80/tcp is taken", event.Type+" "+event.Action+" "+event.Name+": "+event.Attributes["message"])
+	view, err := m.client.Service(m.ctx, "web")
+	require.NoError(t, err)
+	require.Equal(t, lacks.Lacks, view.Warnings)
+	m.put(&api.Endpoint{Meta: api.Meta{ID: web.ID}})
+	require.Equal(t, "have", read().Action)
+}
+
 func TestAReaderThatIsTooSlowIsToldWhatItMissed(t *testing.T) {
 	h := newHistory(3)
 	for n := range 5 {

@@ -25,7 +25,7 @@ func viewService(s *store.Snapshot, service *api.Service) api.ServiceView {
 	}
 	if endpoint := store.Get[api.Endpoint](s, service.ID); endpoint != nil {
 		view.Ports = endpoint.Ports
-		view.Addresses = viewAddresses(s, endpoint)
+		view.Addresses, view.Warnings = viewAddresses(s, endpoint), endpoint.Lacks
 	}
 	if !view.Spec.Mode.Global() {
 		replicas := service.Replicas
