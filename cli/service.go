@@ -38,7 +38,7 @@ var services = listing[api.ServiceView]{
 			{Name: "Mode", Header: "MODE", Value: func(s api.ServiceView) string { return string(s.Spec.Mode) }},
 			{Name: "Replicas", Header: "REPLICAS", Value: replicas, Color: serviceColor},
 			{Name: "Image", Header: "IMAGE", Value: func(s api.ServiceView) string { return s.Spec.Container.Image }, Shrink: true},
-			{Name: "Ports", Header: "PORTS", Value: func(s api.ServiceView) string { return ports(publishedPorts(s)) }, Shrink: true},
+			{Name: "Ports", Header: "PORTS", Value: func(s api.ServiceView) string { return ports(s.Ports) }, Shrink: true},
 			{Name: "App", Value: func(s api.ServiceView) string { return s.AppName }},
 			{Name: "Labels", Value: func(s api.ServiceView) string { return labels(s.Spec.Labels) }},
 			{Name: "Revision", Value: func(s api.ServiceView) string { return fmt.Sprint(s.Current) }},

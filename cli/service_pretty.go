@@ -41,7 +41,7 @@ func prettyService(s api.ServiceView) string {
 	for _, mount := range container.Mounts {
 		line("Mount", "%s %s on %s", mount.Type, mount.Source, mount.Target)
 	}
-	line("Ports", "%s", ports(publishedPorts(s)))
+	line("Ports", "%s", ports(s.Ports))
 	line("Networks", "%s", networkNames(spec))
 	for _, at := range s.Addresses {
 		line("Address", "%s on %s", at.Address, at.Network)
@@ -58,14 +58,6 @@ func prettyService(s api.ServiceView) string {
 		line("Rollback", "%s", pace(&spec.Rollback))
 	}
 	return out.String()
-}
-
-// publishedPorts are a service's with the numbers that the cluster has chosen.
-func publishedPorts(s api.ServiceView) []api.Port {
-	if len(s.Ports) == 0 {
-		return s.Spec.Ports
-	}
-	return s.Ports
 }
 
 func networkNames(spec *api.ServiceSpec) string {

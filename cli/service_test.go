@@ -150,7 +150,7 @@ func TestUpdateRollbackAndRollbackAreOne(t *testing.T) {
 func TestServiceLsAndInspect(t *testing.T) {
 	f := newFake(t)
 	view := web(func(v *api.ServiceView) {
-		v.Spec.Ports = []api.Port{{Protocol: "tcp", Target: 80, Published: 8010, Mode: "ingress"}}
+		v.Ports = []api.Port{{Protocol: "tcp", Target: 80, Published: 8010, Mode: "ingress"}}
 	})
 	f.on("GET /v1/services", []api.ServiceView{view})
 	f.on("GET /v1/services/web", view)
