@@ -28,12 +28,16 @@ func FlushConntrack(router int, addresses map[netip.Addr]Forgotten) (int, error)
 	if len(addresses) == 0 {
 		return 0, nil
 	}
+	return flush(router, answeredBy(addresses))
+}
+
+func flush(router int, which netlink.CustomConntrackFilter) (int, error) {
 	handle, err := netlink.NewHandleAt(netns.NsHandle(router), unix.NETLINK_NETFILTER)
 	if err != nil {
 		return 0, fmt.Errorf("flush connections: %w", err)
 	}
 	defer handle.Close()
-	n, err := handle.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, answeredBy(addresses))
+	n, err := handle.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, which)
 	if err != nil {
 		return int(n), fmt.Errorf("flush connections: %w", err)
 	}
@@ -47,7 +51,17 @@ type answeredBy map[netip.Addr]Forgotten
 // MatchConntrackFlow implements netlink.CustomConntrackFilter.
 func (a answeredBy) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
 	which, found := a[addressOf(flow.Reverse.SrcIP)]
-	return found && (which == All || flow.Forward.Protocol != unix.IPPROTO_TCP)
+	return found && (which == All || flow.Forward.Protocol != unix.IPPROTO_TCP) && !isOver(flow)
+}
+
+// isOver says that a TCP connection is over. Its client may begin another one from the
+// same port at any time, also between the kernel's list and our word to delete: the
+// kernel likes to take the same memory for it, and by that tells connections apart
+// (nf_ct_get_id). It would delete the new one, of which nobody would hear again.
+func isOver(flow *netlink.ConntrackFlow) bool {
+	const timeWait, closed = 7, 8 // of enum tcp_conntrack, linux/netfilter/nf_conntrack_tcp.h
+	tcp, is := flow.ProtoInfo.(*netlink.ProtoInfoTCP)
+	return is && (tcp.State == timeWait || tcp.State == closed)
 }
 
 func addressOf(ip net.IP) netip.Addr {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
 )
 
 // A client that goes on sending from one port is stuck to a backend, until the
@@ -96,4 +97,83 @@ func TestATCPConnectionToALeavingBackendIsKeptUntilItIsGone(t *testing.T) {
 	flushed, err := FlushConntrack(int(n.router.namespace), map[netip.Addr]Forgotten{leaving.addresses[0]: All})
 	require.NoError(t, err)
 	require.Equal(t, 1, flushed)
+}
+
+// A client may use the port of a connection that ended again at any time: the new
+// connection goes on, though the old one was to be forgotten just then.
+func TestAConnectionThatTakesAnEndedOnesPlaceIsNotForgotten(t *testing.T) {
+	l := newLab(t, 1)
+	n := l.nodes[0]
+	asker, gone, next := n.run(9, false, 0), n.run(1, false, 0), n.run(2, false, 0)
+	virtual := netip.MustParseAddr("10.0.200.1")
+	connect := func(port int, to *box, accepted <-chan net.Conn) (client, server net.Conn) {
+		t.Helper()
+		n.state.Services[virtual] = to.addresses
+		n.apply()
+		from := &net.TCPAddr{IP: asker.addresses[0].AsSlice(), Port: port}
+		inside(t, asker.namespace, func() (err error) {
+			client, err = (&net.Dialer{Timeout: patience, LocalAddr: from}).Dial("tcp4", at4(virtual, 80))
+			return err
+		})
+		return client, <-accepted
+	}
+	first, second := gone.accept(":80"), next.accept(":80")
+	for port := 40000; port < 40005; port++ { // the kernel does not take the same memory every time
+		client, server := connect(port, gone, first)
+		require.NoError(t, server.Close())
+		_, err := client.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.EOF)
+		require.NoError(t, client.Close())
+
+		_, err = flush(int(n.router.namespace), &whenListed{
+			which: answeredBy{gone.addresses[0]: All},
+			then:  func() { client, server = connect(port, next, second) },
+		})
+		require.NoError(t, err)
+		_, err = fmt.Fprint(server, "late")
+		require.NoError(t, err)
+		require.NoError(t, client.SetReadDeadline(time.Now().Add(patience)))
+		_, err = io.ReadFull(client, make([]byte, 4))
+		require.NoError(t, err)
+		require.NoError(t, client.Close())
+		require.NoError(t, server.Close())
+	}
+}
+
+// whenListed does something once, when the kernel has listed the connections and none
+// was deleted.
+type whenListed struct {
+	which netlink.CustomConntrackFilter
+	then  func()
+}
+
+func (w *whenListed) MatchConntrackFlow(flow *netlink.ConntrackFlow) bool {
+	if w.then != nil {
+		w.then()
+		w.then = nil
+	}
+	return w.which.MatchConntrackFlow(flow)
+}
+
+// accept accepts connections.
+func (p place) accept(at string) <-chan net.Conn {
+	p.t.Helper()
+	var listener net.Listener
+	inside(p.t, p.namespace, func() (err error) {
+		listener, err = net.Listen("tcp4", at)
+		return err
+	})
+	p.t.Cleanup(func() { listener.Close() })
+	accepted := make(chan net.Conn, 10)
+	go func() {
+		defer close(accepted)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- conn
+		}
+	}()
+	return accepted
 }
