@@ -133,21 +133,35 @@ func (v *view) publish(port api.Port, ready []wire.Backend) (published rules.Pub
 // their slots: the same on every node.
 func (v *tables) ready() map[string][]wire.Backend {
 	byService := make(map[string][]wire.Backend, len(v.Services))
+	here := v.here()
 	for _, task := range slices.Sorted(maps.Keys(v.Backends)) {
-		if backend := v.Backends[task]; !backend.Draining {
+		if backend := v.Backends[task]; here.takes(backend) {
 			byService[backend.Service] = append(byService[backend.Service], backend)
 		}
 	}
-	away := func(b wire.Backend) bool { return b.Away }
-	here := func(b wire.Backend) bool { return !b.Away }
-	for service, backends := range byService {
-		if slices.ContainsFunc(backends, away) && slices.ContainsFunc(backends, here) {
-			backends = slices.DeleteFunc(backends, away)
-			byService[service] = backends
-		}
+	for _, backends := range byService {
 		slices.SortStableFunc(backends, func(a, b wire.Backend) int { return cmp.Or(cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.Node, b.Node)) })
 	}
 	return byService
+}
+
+// here are the services that have a backend, not a leaving one, on a node that is not
+// down.
+type here map[string]bool
+
+func (v *tables) here() here {
+	services := make(here, len(v.Services))
+	for _, backend := range v.Backends {
+		if !backend.Draining && !backend.Away {
+			services[backend.Service] = true
+		}
+	}
+	return services
+}
+
+// takes says that a backend gets new connections.
+func (h here) takes(backend wire.Backend) bool {
+	return !backend.Draining && (!backend.Away || !h[backend.Service])
 }
 
 func addresses(backends []wire.Backend, network string) []netip.Addr {

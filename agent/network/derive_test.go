@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -156,10 +157,11 @@ func TestABackendWhoseNodeIsDownIsUsedOnlyWhereThereIsNoOther(t *testing.T) {
 	require.NotContains(t, v.rules().Services[ip("10.0.15.1")], all["a"].Addresses["front"])
 	set("b", true)
 	require.Equal(t, []wire.Backend{v.Backends["c"]}, v.ready()["web"])
-	set("c", true)
+	require.Empty(t, set("c", true), "connections go on where there is no other")
 	require.Len(t, v.ready()["web"], 3, "the managers may be wrong about all of them")
-	require.Empty(t, set("b", false), "one that is back is withdrawn from nobody")
+	forgotten := set("b", false)
 	require.Equal(t, []wire.Backend{v.Backends["b"]}, v.ready()["web"])
+	require.ElementsMatch(t, []string{"a", "c"}, slices.Collect(maps.Keys(forgotten)), "there is another now: connections to the others are forgotten at last")
 }
 
 func TestOnlyNetworksThatChangedAreNamedAnew(t *testing.T) {

@@ -40,12 +40,15 @@ func (t *tables) apply(down wire.Down) effects {
 	if state == nil {
 		state = &wire.NetworkState{}
 	}
-	before := t.Backends
+	concerned := allServices
+	if !down.Full {
+		concerned = servicesOf(affected(t.Backends, state.Backends))
+	}
+	before := t.backends(concerned)
 	var e effects
 	if down.Full {
 		t.Networks, t.Peers, t.Blocks, t.Services, t.Backends = nil, nil, nil, nil, nil
 	} else {
-		e.withdrawn = withdraws(before, state.Backends)
 		e.networks = t.touched(state)
 	}
 	change(&t.Networks, state.Networks)
@@ -53,14 +56,7 @@ func (t *tables) apply(down wire.Down) effects {
 	change(&t.Blocks, state.Blocks)
 	change(&t.Services, state.Services)
 	change(&t.Backends, state.Backends)
-	if down.Full {
-		e.withdrawn = make(map[string]wire.Backend)
-		for id, old := range before {
-			if now, stays := t.Backends[id]; !stays || ends(old, now) {
-				e.withdrawn[id] = old
-			}
-		}
-	}
+	e.withdrawn = withdrawn(before, t.backends(concerned))
 	return e
 }
 
@@ -112,25 +108,41 @@ func (t *tables) clone() *tables {
 	return &c
 }
 
-// withdraws finds the backends that changes take out.
-func withdraws(before map[string]wire.Backend, changes wire.Changes[wire.Backend]) map[string]wire.Backend {
-	withdrawn := make(map[string]wire.Backend)
-	for _, id := range changes.Gone {
-		if old, known := before[id]; known {
-			withdrawn[id] = old
-		}
+// allServices stands for them where some are named.
+var allServices map[string]bool
+
+func servicesOf(backends []wire.Backend) map[string]bool {
+	services := make(map[string]bool)
+	for _, backend := range backends {
+		services[backend.Service] = true
 	}
-	for id, now := range changes.Set {
-		if old, known := before[id]; known && ends(old, now) {
-			withdrawn[id] = old
-		}
-	}
-	return withdrawn
+	return services
 }
 
-// ends says that what reached the old one must not go on for ever.
-func ends(old, now wire.Backend) bool {
-	return now.Draining && !old.Draining || now.Away && !old.Away || !maps.Equal(old.Addresses, now.Addresses)
+// backends are those of services, on their own.
+func (t *tables) backends(of map[string]bool) *tables {
+	some := &tables{Backends: make(map[string]wire.Backend)}
+	for task, backend := range t.Backends {
+		if of == nil || of[backend.Service] {
+			some.Backends[task] = backend
+		}
+	}
+	return some
+}
+
+// withdrawn finds the backends, as they were, that are gone, or got new connections
+// before and do not any more. So those of nodes that are down are found when their
+// service has others: that may be long after the nodes were lost.
+func withdrawn(before, after *tables) map[string]wire.Backend {
+	had, has := before.here(), after.here()
+	out := make(map[string]wire.Backend)
+	for task, old := range before.Backends {
+		now, stays := after.Backends[task]
+		if !stays || had.takes(old) && !has.takes(now) || !maps.Equal(old.Addresses, now.Addresses) {
+			out[task] = old
+		}
+	}
+	return out
 }
 
 func change[T any](table *map[string]T, changes wire.Changes[T]) {
