@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"github.com/orc-project/orc/agent/network/scheme"
 )
@@ -24,13 +25,19 @@ func hostTable() table {
 	)
 }
 
+// timeWait is for how many seconds a router remembers a connection that ended: longer
+// than the container that closed it, whose TIME-WAIT takes 60 s (TCP_TIMEWAIT_LEN)
+// and, as the kernel's long timers do, up to an eighth more. If package rules gave the
+// port to another connection before, the container would refuse it when it looks
+// older than the last one (RFC 6191): by chance, since clients begin their timestamps
+// anywhere. It would connect a second later.
+const timeWait = 70
+
 // routerTable is what every router is to hold.
 func routerTable() table {
 	return tableOf(
 		setting{"net/ipv4/ip_forward", "1"},
-		// The ports of connections that ended are soon used again: package rules has
-		// no more than a share of them for each client.
-		setting{tracking + "tcp_timeout_time_wait", "10"},
+		setting{tracking + "tcp_timeout_time_wait", strconv.Itoa(timeWait)},
 		address{"lo", loopback},
 		address{"lo", host(scheme.Gateway)},
 		address{scheme.Uplink, host(scheme.RouterIP)},

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -221,6 +223,19 @@ func TestSettingsOfAModuleThatIsNotThereAreLeft(t *testing.T) {
 	have := make(table)
 	require.NoError(t, w.nodes[0].router.readSettings(want, have))
 	require.Equal(t, tableOf(setting{"net/netfilter/nf_conntrack_nothing", "1"}, setting{"net/ipv4/ip_forward", "1"}), have)
+}
+
+// The kernel's TIME-WAIT takes a minute, and its timer may be late by an eighth.
+func TestARouterRemembersAConnectionForLongerThanItsContainer(t *testing.T) {
+	w := newWorld(t)
+	var value []byte
+	require.NoError(t, within(w.nodes[0].Router(), func() (err error) {
+		value, err = os.ReadFile("/proc/sys/" + tracking + "tcp_timeout_time_wait")
+		return err
+	}))
+	seconds, err := strconv.Atoi(strings.TrimSpace(string(value)))
+	require.NoError(t, err)
+	require.Greater(t, time.Duration(seconds)*time.Second, time.Minute*9/8)
 }
 
 func TestListenersAreInTheRouter(t *testing.T) {
