@@ -37,9 +37,15 @@ func (n *process) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// The same for every try: when an answer was lost, the next manager knows that this
+	// host is a node already.
+	request, key, err := ca.NewRequest()
+	if err != nil {
+		return err
+	}
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		for _, address := range n.config.Join {
-			err := n.joinAt(ctx, address, token)
+			err := n.joinAt(ctx, address, token, request, key)
 			if err == nil || !transient(err) {
 				return err
 			}
@@ -53,16 +59,12 @@ func (n *process) join(ctx context.Context) error {
 
 // joinAt joins through one manager. The token's secret is sent only to one that
 // proves to have the key of the CA that the token pins.
-func (n *process) joinAt(ctx context.Context, address string, token api.Token) error {
+func (n *process) joinAt(ctx context.Context, address string, token api.Token, request, key []byte) error {
 	root, err := fetchRoot(ctx, address, token)
 	if err != nil {
 		return err
 	}
 	config, err := ca.Joining(root)
-	if err != nil {
-		return err
-	}
-	request, key, err := ca.NewRequest()
 	if err != nil {
 		return err
 	}

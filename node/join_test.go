@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,6 +28,8 @@ type manager struct {
 	cluster *api.Cluster
 	address string
 	joined  atomic.Int32 // secrets received
+	lose    atomic.Bool  // the next answer
+	known   sync.Map     // nodes by what they asked with
 }
 
 func newManager(t *testing.T, listener net.Listener) *manager {
@@ -55,7 +58,11 @@ func newManager(t *testing.T, listener net.Listener) *manager {
 			json.NewEncoder(w).Encode(err)
 			return
 		}
-		node := api.Node{Meta: api.Meta{ID: api.NewID()}, Name: question.Name, Role: role}
+		known, _ := m.known.LoadOrStore(string(question.Request), api.NewID())
+		node := api.Node{Meta: api.Meta{ID: known.(string)}, Name: question.Name, Role: role}
+		if m.lose.Swap(false) {
+			panic(http.ErrAbortHandler)
+		}
 		issued, err := authority.SignNode(question.Request, node.ID, role, 0, time.Now())
 		if err != nil {
 			t.Error(err)
@@ -149,6 +156,18 @@ func TestAManagerThatIsAwayIsAskedAgain(t *testing.T) {
 	n := joiner(t, "127.0.0.1:1", m.token(t, api.RoleWorker)) // nobody listens there
 	n.config.Join = append(n.config.Join, address)
 	require.NoError(t, n.join(t.Context()))
+}
+
+func TestAHostWhoseAnswerWasLostAsksForTheSame(t *testing.T) {
+	m := newManager(t, listen(t))
+	m.lose.Store(true)
+	n := joiner(t, m.address, m.token(t, api.RoleWorker))
+	require.NoError(t, n.join(t.Context()))
+	require.EqualValues(t, 2, m.joined.Load())
+	m.known.Range(func(_, id any) bool {
+		require.Equal(t, n.identity.ID, id, "it is one node")
+		return true
+	})
 }
 
 func TestNothingIsLeftOfAnAttemptThatFailed(t *testing.T) {

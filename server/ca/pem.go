@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -30,6 +31,21 @@ func NewRequest() (request, key []byte, err error) {
 		return nil, nil, fmt.Errorf("make a certificate request: %w", err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), key, nil
+}
+
+// NodeID is the ID of the node that joins by a certificate request (PEM): the same for
+// the same key, so that who asks again becomes no second node.
+func NodeID(request []byte) (string, error) {
+	public, err := parseRequest(request)
+	if err != nil {
+		return "", err
+	}
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return "", fmt.Errorf("read the certificate request: %w", err)
+	}
+	sum := sha256.Sum256(der)
+	return api.IDOf([16]byte(sum[:])), nil
 }
 
 // CheckRoots finds, among the CA certificates (PEM) that a stranger sent, the one

@@ -53,7 +53,7 @@ func StandingToken(cluster *api.Cluster, keys Deriver, role api.Role) (api.JoinT
 		}
 		return show(cluster, token, secret)
 	}
-	return api.JoinToken{}, api.NotFoundf("there is no standing token of a %s: `orc token %s --rotate` makes one", role, role)
+	return api.JoinToken{}, api.NotFoundf("there is no standing token of a %s (it was removed, or an older orc made it): `orc token %s --rotate` makes one", role, role)
 }
 
 // AddToken makes a token that ends by time or by use, and shows it for the only
@@ -122,6 +122,9 @@ func UseToken(cluster *api.Cluster, secret string, now time.Time) (api.Role, err
 		if subtle.ConstantTimeCompare(sum, cluster.Tokens[i].Hash) == 1 {
 			found = i
 		}
+	}
+	if len(cluster.Tokens) == 0 {
+		return "", api.Errorf(api.CodeUnauthorized, "this cluster has no join tokens: those that an older orc made are void; `orc token worker --rotate` or `orc token manager --rotate` on a manager makes new ones")
 	}
 	if found < 0 || ended(&cluster.Tokens[found], now) {
 		return "", api.Errorf(api.CodeUnauthorized,

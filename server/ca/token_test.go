@@ -159,3 +159,13 @@ func TestATokenIsNamedByEnoughOfItsID(t *testing.T) {
 	require.NoError(t, RemoveToken(cluster, "efgh"))
 	require.Equal(t, []api.StoredToken{{ID: "abcd1"}}, cluster.Tokens)
 }
+
+func TestTokensOfAnOlderClusterAreSaidToBeVoid(t *testing.T) {
+	cluster := &api.Cluster{}
+	require.NoError(t, json.Unmarshal([]byte(`{"tokens":{"worker":"c2VjcmV0"},"secrets":{"worker":"secret"}}`), cluster))
+	_, err := StandingToken(cluster, deriver("ring"), api.RoleWorker)
+	require.ErrorContains(t, err, "orc token worker --rotate")
+	_, err = UseToken(cluster, "secret", noon)
+	require.Equal(t, api.CodeUnauthorized, api.CodeOf(err))
+	require.ErrorContains(t, err, "orc token worker --rotate")
+}

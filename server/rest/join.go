@@ -36,26 +36,16 @@ func (a *API) join(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		after := *cluster
-		role, err := ca.UseToken(&after, request.Secret, d.Now())
-		if err != nil {
-			return err
-		}
-		if role != request.Role {
-			return api.Errorf(api.CodeUnauthorized, "this is the token of a %s, and a %s is to join: use the one that `orc token %s` prints", role, request.Role, request.Role)
-		}
-		node = &api.Node{Name: request.Name, Role: role, Labels: request.Labels, Runs: request.Runs, API: request.API}
-		if err := checkJoiner(node); err != nil {
-			return err
-		}
-		if err := d.AddNode(node, cluster, &after); err != nil {
-			return err
+		if node = joined(d, request); node == nil {
+			if node, err = addJoiner(d, cluster, request); err != nil {
+				return err
+			}
 		}
 		authority, err := ca.Load(cluster)
 		if err != nil {
 			return err
 		}
-		certificate, err := authority.SignNode(request.Request, node.ID, role, cluster.Settings.CertLifetime.Std(), d.Now())
+		certificate, err := authority.SignNode(request.Request, node.ID, node.Role, cluster.Settings.CertLifetime.Std(), d.Now())
 		if err != nil {
 			return api.Invalidf("the certificate request: %w", err)
 		}
@@ -68,6 +58,46 @@ func (a *API) join(w http.ResponseWriter, r *http.Request) error {
 	answer.Node = *cmp.Or(store.Get[api.Node](snapshot, node.ID), node)
 	answer.Managers = session.Managers(snapshot)
 	return reply(w, answer)
+}
+
+// askAgain is for how long a host that has not got the answer may ask again.
+const askAgain = 10 * time.Minute
+
+// joined is the node that this request has made already; nil if there is none. No use
+// of a token is taken then: only who has the key can do anything with the answer.
+func joined(d *deploy.Draft, request api.JoinRequest) *api.Node {
+	id, err := ca.NodeID(request.Request)
+	if err != nil {
+		return nil // who has a token is told
+	}
+	node := store.Get[api.Node](d.Snapshot(), id)
+	if node == nil || node.Role != request.Role || node.Name != request.Name || d.Now().Sub(node.Created) > askAgain {
+		return nil
+	}
+	return node
+}
+
+// addJoiner drafts a new node and the use of the token that lets it in.
+func addJoiner(d *deploy.Draft, cluster *api.Cluster, request api.JoinRequest) (*api.Node, error) {
+	after := *cluster
+	role, err := ca.UseToken(&after, request.Secret, d.Now())
+	if err != nil {
+		return nil, err
+	}
+	if role != request.Role {
+		return nil, api.Errorf(api.CodeUnauthorized, "this is the token of a %s, and a %s is to join: use the one that `orc token %s` prints", role, request.Role, request.Role)
+	}
+	node := &api.Node{Name: request.Name, Role: role, Labels: request.Labels, Runs: request.Runs, API: request.API}
+	if node.ID, err = ca.NodeID(request.Request); err != nil {
+		return nil, api.Invalidf("the certificate request: %w", err)
+	}
+	if store.Get[api.Node](d.Snapshot(), node.ID) != nil {
+		return nil, api.Conflictf("this key is a node's already: join with a new one, which an empty data directory gets")
+	}
+	if err := checkJoiner(node); err != nil {
+		return nil, err
+	}
+	return node, d.AddNode(node, cluster, &after)
 }
 
 // checkJoiner refuses what the role does not go with.

@@ -44,6 +44,46 @@ func TestTheLastUseOfATokenIsOneHosts(t *testing.T) {
 	require.Zero(t, m.usesLeft(token.ID), "it is gone")
 }
 
+func TestAJoinThatIsAskedForAgainIsTheSame(t *testing.T) {
+	m := newManager(t)
+	token, err := m.client.CreateToken(m.ctx, api.TokenRequest{Role: api.RoleWorker, Uses: 1})
+	require.NoError(t, err)
+	request := joinRequest(t, token.Token, api.RoleWorker)
+	first, err := m.client.Join(m.ctx, request)
+	require.NoError(t, err)
+	before := store.Count[api.Node](m.store.Snapshot())
+	again, err := m.client.Join(m.ctx, request)
+	require.NoError(t, err, "the token has no use left, but this one had it")
+	require.Equal(t, first.Node, again.Node)
+	require.NotEqual(t, first.Certificate, again.Certificate)
+	require.Equal(t, before, store.Count[api.Node](m.store.Snapshot()))
+
+	other := joinRequest(t, token.Token, api.RoleWorker)
+	_, err = m.client.Join(m.ctx, other)
+	requireCode(t, api.CodeUnauthorized, err)
+	renamed, promoted := request, request
+	renamed.Name, promoted.Role = "n4", api.RoleManager
+	for _, each := range []api.JoinRequest{renamed, promoted} {
+		_, err = m.client.Join(m.ctx, each)
+		requireCode(t, api.CodeUnauthorized, err)
+	}
+	standing, err := m.client.Token(m.ctx, api.RoleWorker)
+	require.NoError(t, err)
+	renamed.Secret = joinRequest(t, standing.Token, api.RoleWorker).Secret
+	_, err = m.client.Join(m.ctx, renamed)
+	requireCode(t, api.CodeConflict, err, "a node's already")
+
+	// A key that was stolen later gets nothing.
+	old := *store.Get[api.Node](m.store.Snapshot(), first.Node.ID)
+	old.Created = old.Created.Add(-askAgain - time.Minute)
+	tx := &store.Tx{}
+	tx.Update(&old)
+	_, err = m.store.Commit(m.ctx, tx)
+	require.NoError(t, err)
+	_, err = m.client.Join(m.ctx, request)
+	requireCode(t, api.CodeUnauthorized, err)
+}
+
 // usesLeft of a token; 0 when there is none of the ID.
 func (m *manager) usesLeft(id string) int {
 	m.t.Helper()
