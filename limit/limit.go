@@ -106,8 +106,11 @@ type account struct {
 	failures    *rate.Limiter
 }
 
-// NewGate makes a Gate.
+// NewGate makes a Gate; the zero value of Limits means Default.
 func NewGate(limits Limits) *Gate {
+	if limits == (Limits{}) {
+		limits = Default()
+	}
 	return &Gate{
 		limits: limits, all: burst(limits.AllRequests),
 		sources: newLedger[netip.Prefix](), sites: newLedger[netip.Prefix](), names: newLedger[string](),

@@ -66,9 +66,6 @@ func New(config Config, log *zap.Logger) *Server {
 	if config.Planner == nil {
 		config.Planner = func(snapshot *store.Snapshot) Planner { return scheduler.New(snapshot) }
 	}
-	if config.Limits == (limit.Limits{}) {
-		config.Limits = limit.Default()
-	}
 	others := managers.New(managers.Config{
 		Store: config.Store, Node: config.Node, Credentials: config.Credentials, Members: config.Members, Keys: config.Keys,
 	}, log)

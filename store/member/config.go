@@ -14,11 +14,12 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
 
+	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/store"
 )
 
-// Config is what a member needs to know. All but Peers, ForceNew and Quota are
-// required.
+// Config is what a member needs to know. All but Peers, ForceNew, Quota and
+// Limits are required.
 type Config struct {
 	// Dir is the member's own directory; it is made if missing.
 	Dir string
@@ -40,6 +41,8 @@ type Config struct {
 	ForceNew bool
 	// Quota is how large the database may grow, in bytes; 0 means DefaultQuota.
 	Quota int64
+	// Limits of what who dials this member may cost; the zero value means limit.Default.
+	Limits limit.Limits
 	// Logger gets what the database says, with its noise lowered.
 	Logger *zap.Logger
 }

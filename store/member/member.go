@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/store"
 )
 
@@ -78,7 +79,7 @@ func (m *Member) start(ctx context.Context, config Config) error {
 		return explain(err, config)
 	}
 	go m.follow()
-	if err := m.port.serve(etcdhttp.NewPeerHandler(translated.GetLogger(), m.etcd.Server), m, m.log); err != nil {
+	if err := m.port.serve(etcdhttp.NewPeerHandler(translated.GetLogger(), m.etcd.Server), m, limit.NewGate(config.Limits), m.log); err != nil {
 		return err
 	}
 	select {

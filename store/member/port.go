@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdserver/api/rafthttp"
 	"go.uber.org/zap"
 
+	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/store"
 )
 
@@ -25,7 +26,7 @@ type port struct {
 	served   sync.WaitGroup
 
 	mu   sync.Mutex
-	open map[net.Conn]tls.ConnectionState // those whose certificate was verified
+	open map[*tls.Conn]tls.ConnectionState // those that are let in
 }
 
 // listen opens the port. What others send waits until serve.
@@ -35,31 +36,35 @@ func listen(address string, config TLS) (*port, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &port{listener: listener, tls: config, open: make(map[net.Conn]tls.ConnectionState)}
+	p := &port{listener: listener, tls: config, open: make(map[*tls.Conn]tls.ConnectionState)}
 	return p, nil
 }
 
-// serve lets handler answer those who are let in.
-func (p *port) serve(handler http.Handler, members membership, log *zap.Logger) error {
+// serve lets handler answer those who are let in, and gate keep everybody else from
+// being a burden.
+func (p *port) serve(handler http.Handler, members membership, gate *limit.Gate, log *zap.Logger) error {
 	quiet, err := zap.NewStdLogAt(log.Named("port"), zap.DebugLevel) // what strangers do is nothing to act on
 	if err != nil {
 		return fmt.Errorf("serve the other managers: %w", err)
 	}
 	p.server = &http.Server{
 		Handler: p.guard(handler, members), ErrorLog: quiet, ReadHeaderTimeout: rafthttp.ConnReadTimeout,
-		Protocols: new(http.Protocols), TLSConfig: p.config(), ConnState: p.forget,
+		Protocols: new(http.Protocols), ConnState: p.follow,
 	}
 	p.server.Protocols.SetHTTP1(true) // all that etcd speaks
+	proven := func(state tls.ConnectionState) (string, bool) {
+		return state.PeerCertificates[0].Subject.CommonName, true
+	}
+	listener := gate.Listen(p.listener, p.config(), proven, log.Named("port"))
 	p.served.Go(func() {
-		if err := p.server.ServeTLS(p.listener, "", ""); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		if err := p.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			log.Error("the port for other managers failed", zap.Error(err))
 		}
 	})
 	return nil
 }
 
-// config verifies a certificate and notes the connection in one step, so that
-// recheck misses none.
+// config wants a certificate of everybody, and the right one.
 func (p *port) config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
@@ -74,15 +79,7 @@ func (p *port) config() *tls.Config {
 			}
 			config.MinVersion, config.NextProtos, config.ClientAuth = tls.VersionTLS13, []string{"http/1.1"}, tls.RequireAnyClientCert
 			config.SessionTicketsDisabled = true // every connection is verified anew
-			config.VerifyConnection = func(state tls.ConnectionState) error {
-				p.mu.Lock()
-				defer p.mu.Unlock()
-				if err := p.tls.Verify(state); err != nil {
-					return err
-				}
-				p.open[hello.Conn] = state
-				return nil
-			}
+			config.VerifyConnection = p.tls.Verify
 			return config, nil
 		},
 		// crypto/tls wants to see a certificate here too.
@@ -140,17 +137,29 @@ func (p *port) recheck(known []store.Member) {
 	defer p.mu.Unlock()
 	for connection, state := range p.open {
 		if p.tls.Verify(state) != nil || p.gone(state, known) {
-			connection.Close()
+			connection.NetConn().Close()
 		}
 	}
 }
 
-// forget drops a connection that has ended.
-func (p *port) forget(connection net.Conn, state http.ConnState) {
-	if secure, ok := connection.(*tls.Conn); ok && state == http.StateClosed {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.open, secure.NetConn())
+// follow notes a connection whose handshake is done, until it has ended. It is checked
+// once more then: whom recheck did not find yet might have come in before it.
+func (p *port) follow(connection net.Conn, state http.ConnState) {
+	secure, ok := connection.(*tls.Conn)
+	if !ok {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		if shown := secure.ConnectionState(); p.tls.Verify(shown) == nil {
+			p.open[secure] = shown
+			return
+		}
+		secure.NetConn().Close()
+	case http.StateClosed:
+		delete(p.open, secure)
 	}
 }
 
