@@ -30,7 +30,7 @@ func appListing(now time.Time) listing[api.AppView] {
 		List: output.List[api.AppView]{
 			ID: func(a api.AppView) string { return a.ID },
 			Columns: []output.Column[api.AppView]{
-				{Name: "Name", Header: "NAME", Value: func(a api.AppView) string { return a.Name }, Shrink: true},
+				{Name: "Name", Header: "NAME", Value: func(a api.AppView) string { return a.Name }, Shrink: true, Tail: true},
 				{Name: "Services", Header: "SERVICES", Value: func(a api.AppView) string { return fmt.Sprint(a.Services) }},
 				{Name: "Tasks", Header: "TASKS", Value: func(a api.AppView) string { return fmt.Sprintf("%d/%d", a.Running, a.Desired) }, Color: appColor},
 				{Name: "Revision", Header: "REVISION", Value: func(a api.AppView) string { return fmt.Sprint(a.Current) }},

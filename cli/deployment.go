@@ -24,7 +24,7 @@ func (p *program) showSteps(deployed api.Deployment, unchanged string) error {
 			line += ": " + step.Reason
 		}
 		fmt.Fprintln(p.Out, line)
-		for _, change := range step.Changes {
+		for _, change := range changesInBrief(step.Changes) {
 			fmt.Fprintln(p.Out, "    "+change)
 		}
 	}

@@ -76,7 +76,7 @@ func (p *program) sections(all ...func(*program) error) error {
 
 var networkServices = output.List[api.NetworkService]{
 	Columns: []output.Column[api.NetworkService]{
-		{Name: "Name", Header: "NAME", Value: func(s api.NetworkService) string { return s.Name }, Shrink: true},
+		{Name: "Name", Header: "NAME", Value: func(s api.NetworkService) string { return s.Name }, Shrink: true, Tail: true},
 		{Name: "Address", Header: "ADDRESS", Value: func(s api.NetworkService) string { return addressText(s.Virtual) }},
 		{Name: "Aliases", Header: "ALIASES", Value: func(s api.NetworkService) string { return strings.Join(s.Aliases, ", ") }, Shrink: true},
 		{Name: "Ports", Header: "PORTS", Value: func(s api.NetworkService) string { return ports(s.Ports) }, Shrink: true},
@@ -85,7 +85,7 @@ var networkServices = output.List[api.NetworkService]{
 
 var networkContainers = output.List[api.NetworkContainer]{
 	Columns: []output.Column[api.NetworkContainer]{
-		{Name: "Name", Header: "NAME", Value: func(c api.NetworkContainer) string { return c.Name }, Shrink: true},
+		{Name: "Name", Header: "NAME", Value: func(c api.NetworkContainer) string { return c.Name }, Shrink: true, Tail: true},
 		{Name: "Container", Header: "CONTAINER", Value: func(c api.NetworkContainer) string { return api.ShortID(c.Container) }},
 		{Name: "Node", Header: "NODE", Value: func(c api.NetworkContainer) string { return c.NodeName }, Shrink: true},
 		{Name: "Address", Header: "ADDRESS", Value: func(c api.NetworkContainer) string { return addressText(c.Address) }},

@@ -39,8 +39,8 @@ func containerListing(now time.Time) listing[api.ContainerView] {
 			ID: func(v api.ContainerView) string { return v.ID },
 			Columns: []output.Column[api.ContainerView]{
 				{Name: "ID", Header: "CONTAINER ID", Value: func(v api.ContainerView) string { return api.ShortID(v.ID) }, Full: func(v api.ContainerView) string { return v.ID }},
-				{Name: "Name", Header: "NAME", Value: func(v api.ContainerView) string { return v.Name }, Shrink: true},
-				{Name: "Image", Header: "IMAGE", Value: func(v api.ContainerView) string { return v.Image }, Shrink: true},
+				{Name: "Name", Header: "NAME", Value: func(v api.ContainerView) string { return v.Name }, Shrink: true, Tail: true},
+				{Name: "Image", Header: "IMAGE", Value: func(v api.ContainerView) string { return v.Image }, Shrink: true, Tail: true},
 				{Name: "Command", Header: "COMMAND", Value: func(v api.ContainerView) string { return output.Cut(v.Command, 20) }, Full: func(v api.ContainerView) string { return v.Command }, Shrink: true},
 				{Name: "RunningFor", Header: "CREATED", Value: func(v api.ContainerView) string { return output.Ago(now, v.Attempt.Started) }},
 				{Name: "Status", Header: "STATUS", Value: func(v api.ContainerView) string { return containerStatus(v, now) }, Color: containerColor},

@@ -34,10 +34,10 @@ var services = listing[api.ServiceView]{
 		ID: func(s api.ServiceView) string { return s.ID },
 		Columns: []output.Column[api.ServiceView]{
 			{Name: "ID", Header: "ID", Value: func(s api.ServiceView) string { return api.ShortID(s.ID) }, Full: func(s api.ServiceView) string { return s.ID }},
-			{Name: "Name", Header: "NAME", Value: func(s api.ServiceView) string { return s.Name }, Shrink: true},
+			{Name: "Name", Header: "NAME", Value: func(s api.ServiceView) string { return s.Name }, Shrink: true, Tail: true},
 			{Name: "Mode", Header: "MODE", Value: func(s api.ServiceView) string { return string(s.Spec.Mode) }},
 			{Name: "Replicas", Header: "REPLICAS", Value: replicas, Color: serviceColor},
-			{Name: "Image", Header: "IMAGE", Value: func(s api.ServiceView) string { return s.Spec.Container.Image }, Shrink: true},
+			{Name: "Image", Header: "IMAGE", Value: func(s api.ServiceView) string { return s.Spec.Container.Image }, Shrink: true, Tail: true},
 			{Name: "Ports", Header: "PORTS", Value: func(s api.ServiceView) string { return ports(s.Ports) }, Shrink: true},
 			{Name: "App", Value: func(s api.ServiceView) string { return s.AppName }},
 			{Name: "Labels", Value: func(s api.ServiceView) string { return labels(s.Spec.Labels) }},

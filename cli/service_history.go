@@ -35,7 +35,7 @@ func (p *program) serviceHistory() *cli.Command {
 // revisionListing lists revisions of a service or, without image, of an app.
 func revisionListing(now time.Time, image bool) listing[api.RevisionView] {
 	changes := func(r api.RevisionView) string { return strings.Join(r.Changes, "; ") }
-	brief := func(r api.RevisionView) string { return output.Cut(changesInBrief(r.Changes), 80) }
+	brief := func(r api.RevisionView) string { return output.Cut(strings.Join(changesInBrief(r.Changes), "; "), 80) }
 	columns := []output.Column[api.RevisionView]{
 		{Name: "Revision", Header: "REVISION", Value: func(r api.RevisionView) string { return strconv.Itoa(r.Number) + mark(r.Current) }},
 		{Name: "Created", Header: "CREATED", Value: func(r api.RevisionView) string { return output.Ago(now, r.Created) }},
@@ -43,7 +43,7 @@ func revisionListing(now time.Time, image bool) listing[api.RevisionView] {
 	}
 	if image {
 		columns = append(columns[:2:2], append([]output.Column[api.RevisionView]{
-			{Name: "Image", Header: "IMAGE", Value: func(r api.RevisionView) string { return r.Image }, Shrink: true},
+			{Name: "Image", Header: "IMAGE", Value: func(r api.RevisionView) string { return r.Image }, Shrink: true, Tail: true},
 		}, columns[2])...)
 	}
 	return listing[api.RevisionView]{
@@ -61,7 +61,7 @@ var (
 
 // changesInBrief begins with what a person changed: the digests, which follow from
 // that, come last and are shortened.
-func changesInBrief(changes []string) string {
+func changesInBrief(changes []string) []string {
 	sorted := slices.Clone(changes)
 	slices.SortStableFunc(sorted, func(a, b string) int {
 		switch first, second := digestField.MatchString(a), digestField.MatchString(b); {
@@ -72,7 +72,10 @@ func changesInBrief(changes []string) string {
 		}
 		return -1
 	})
-	return longDigest.ReplaceAllString(strings.Join(sorted, "; "), "$1…")
+	for i, change := range sorted {
+		sorted[i] = longDigest.ReplaceAllString(change, "$1…")
+	}
+	return sorted
 }
 
 func mark(current bool) string {

@@ -59,7 +59,7 @@ var statistics = listing[api.ContainerStats]{
 		ID: func(s api.ContainerStats) string { return s.Container },
 		Columns: []output.Column[api.ContainerStats]{
 			{Name: "ID", Header: "CONTAINER ID", Value: func(s api.ContainerStats) string { return api.ShortID(s.Container) }, Full: func(s api.ContainerStats) string { return s.Container }},
-			{Name: "Name", Header: "NAME", Value: func(s api.ContainerStats) string { return s.Name }, Shrink: true},
+			{Name: "Name", Header: "NAME", Value: func(s api.ContainerStats) string { return s.Name }, Shrink: true, Tail: true},
 			{Name: "Node", Header: "NODE", Value: func(s api.ContainerStats) string { return s.NodeName }},
 			{Name: "CPUPerc", Header: "CPU %", Value: func(s api.ContainerStats) string { return fmt.Sprintf("%.2f%%", s.CPUPercent) }},
 			{Name: "MemUsage", Header: "MEM USAGE / LIMIT", Value: memory},

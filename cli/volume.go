@@ -47,7 +47,7 @@ func volumeListing(now time.Time) listing[api.VolumeView] {
 		List: output.List[api.VolumeView]{
 			ID: func(v api.VolumeView) string { return v.Name },
 			Columns: []output.Column[api.VolumeView]{
-				{Name: "Name", Header: "VOLUME NAME", Value: func(v api.VolumeView) string { return v.Name }, Shrink: true},
+				{Name: "Name", Header: "VOLUME NAME", Value: func(v api.VolumeView) string { return v.Name }, Shrink: true, Tail: true},
 				{Name: "Nodes", Header: "NODES", Value: volumeNodes, Shrink: true},
 				{Name: "Size", Header: "SIZE", Value: volumeSize},
 				{Name: "UsedBy", Header: "USED BY", Value: func(v api.VolumeView) string { return strings.Join(v.UsedBy, ",") }, Shrink: true},

@@ -13,8 +13,9 @@ import (
 // Printer is where output goes and what it may look like there.
 type Printer struct {
 	Out io.Writer
-	// Width is the terminal's, in characters; 0 means no limit: not a terminal.
-	Width int
+	// Width and Height are the terminal's, in characters; 0 means no limit: not a
+	// terminal.
+	Width, Height int
 	// Color allows escape sequences for colours.
 	Color bool
 }
@@ -23,13 +24,18 @@ type Printer struct {
 // (https://no-color.org) set to anything switches colours off.
 func New(out io.Writer, getenv func(string) string) *Printer {
 	printer := &Printer{Out: out}
-	file, ok := out.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return printer
-	}
-	printer.Color = getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
-	if width, _, err := term.GetSize(int(file.Fd())); err == nil {
-		printer.Width = width
+	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		printer.Color = getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
+		printer.Measure()
 	}
 	return printer
+}
+
+// Measure looks at the terminal's size again: windows are resized.
+func (p *Printer) Measure() {
+	if file, ok := p.Out.(*os.File); ok {
+		if width, height, err := term.GetSize(int(file.Fd())); err == nil {
+			p.Width, p.Height = width, height
+		}
+	}
 }

@@ -16,8 +16,9 @@ type Column[T any] struct {
 	Full func(T) string
 	// Color may be nil.
 	Color func(T) Color
-	// Shrink lets the column be cut to fit the terminal.
-	Shrink bool
+	// Shrink lets the column be cut to fit the terminal: in the middle with Tail, for
+	// names that differ at their ends.
+	Shrink, Tail bool
 }
 
 // List says how items of one kind are shown.
@@ -84,8 +85,7 @@ func (l List[T]) table(p *Printer, options Options, items []T) error {
 	var t table
 	for _, column := range l.Columns {
 		if column.Header != "" {
-			t.headers = append(t.headers, column.Header)
-			t.shrink = append(t.shrink, column.Shrink && !options.NoTrunc)
+			t.heads = append(t.heads, head{column.Header, column.Shrink && !options.NoTrunc, column.Tail})
 		}
 	}
 	for _, item := range items {

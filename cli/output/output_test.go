@@ -57,7 +57,43 @@ pea   Pear                          green
 		require.LessOrEqual(t, len([]rune(strings.TrimSpace(line))), 25)
 	}
 	require.Contains(t, show(t, 25, output.Options{}), "…")
-	require.Contains(t, show(t, 25, output.Options{NoTrunc: true}), "apple1   An apple with <a long> name")
+	require.Contains(t, show(t, 25, output.Options{NoTrunc: true}), "apple1  An apple with <a long> name")
+}
+
+func TestNamesAreCutInTheMiddle(t *testing.T) {
+	names := output.List[string]{Columns: []output.Column[string]{
+		{Header: "NAME", Value: func(s string) string { return s }, Shrink: true, Tail: true},
+	}}
+	var out bytes.Buffer
+	require.NoError(t, names.Print(&output.Printer{Out: &out, Width: 10}, output.Options{}, []string{"shop_service-one", "shop_service-two", "short"}))
+	require.Equal(t, "NAME\nshop…e-one\nshop…e-two\nshort\n", out.String())
+	require.Equal(t, "…", output.CutMiddle("long", 1))
+	require.Equal(t, "a b", output.CutMiddle("a\nb", 3))
+}
+
+func TestWhatCannotFitIsLeftWhole(t *testing.T) {
+	for line := range strings.Lines(show(t, 15, output.Options{})) {
+		require.NotContains(t, line, "…")
+	}
+	require.Contains(t, show(t, 15, output.Options{}), "app  An apple with <a long> name  ripe\n")
+}
+
+func TestEmptyColumnsAreLeftOutWhereThereIsNoRoom(t *testing.T) {
+	empty := output.List[string]{Columns: []output.Column[string]{
+		{Header: "PORTS", Value: func(string) string { return "" }},
+		{Header: "NAME", Value: func(s string) string { return s }, Shrink: true},
+		{Header: "ERROR", Value: func(string) string { return "" }},
+	}}
+	for width, want := range map[int]string{
+		0: "PORTS   NAME        ERROR\n        some name\n", 25: "PORTS   NAME        ERROR\n        some name\n", 20: "NAME\nsome name\n",
+	} {
+		var out bytes.Buffer
+		require.NoError(t, empty.Print(&output.Printer{Out: &out, Width: width}, output.Options{}, []string{"some name"}))
+		require.Equal(t, want, out.String(), width)
+	}
+	var out bytes.Buffer
+	require.NoError(t, empty.Print(&output.Printer{Out: &out, Width: 10}, output.Options{}, nil))
+	require.Contains(t, out.String(), "PORTS", "an empty list has its columns")
 }
 
 func TestFormats(t *testing.T) {

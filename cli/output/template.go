@@ -104,14 +104,16 @@ func (l List[T]) templateTable(p *Printer, options Options, items []T) error {
 	if err != nil {
 		return err
 	}
-	t := table{headers: strings.Split(header, "\t")}
-	t.shrink = make([]bool, len(t.headers))
+	var t table
+	for text := range strings.SplitSeq(header, "\t") {
+		t.heads = append(t.heads, head{text: text})
+	}
 	for _, item := range items {
 		var line bytes.Buffer
 		if err := parsed.Execute(&line, l.row(item, options)); err != nil {
 			return api.Invalidf("--format: %s", reason(err))
 		}
-		row := make([]cell, len(t.headers))
+		row := make([]cell, len(t.heads))
 		for i, text := range strings.SplitN(line.String(), "\t", len(row)) {
 			row[i].text = oneLine(text)
 		}

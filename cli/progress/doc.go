@@ -56,6 +56,7 @@ func (w *Watch) Run(ctx context.Context) error {
 		now := time.Now()
 		switch {
 		case ctx.Err() != nil:
+			screen.leave()
 			return ErrInterrupted
 		case err != nil && api.CodeOf(err) == api.CodeUnavailable && now.Sub(answered) < patience:
 			screen.note("no manager answers, trying again: " + err.Error())
@@ -74,6 +75,7 @@ func (w *Watch) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+			screen.leave()
 			return ErrInterrupted
 		case <-ticker.C:
 		}

@@ -273,7 +273,7 @@ func note(service *api.ServiceView, tasks []api.TaskView) string {
 	if first == nil {
 		return ""
 	}
-	text := first.Name + " " + string(first.Status.State)
+	text := slotName(service, first) + " " + string(first.Status.State)
 	switch {
 	case first.Node == "" && first.Reason != "":
 		return text + ": " + first.Reason
@@ -281,6 +281,17 @@ func note(service *api.ServiceView, tasks []api.TaskView) string {
 		return text + ": " + first.Status.Message
 	}
 	return text
+}
+
+// slotName is a task's without that of its service, which stands before it.
+func slotName(service *api.ServiceView, task *api.TaskView) string {
+	switch {
+	case task.Slot == 0 && task.NodeName == "":
+		return "a task"
+	case task.Slot == 0:
+		return "on " + task.NodeName
+	}
+	return fmt.Sprintf("slot %d", task.Slot)
 }
 
 // firstOf is the chosen task of the lowest slot, or nil.

@@ -97,7 +97,7 @@ func TestANewServiceConvergesWhenItsTasksStayUpForTheMonitorTime(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.InDelta(t, 7, took.Seconds(), 0.5)
-		require.Contains(t, printed, "web: 1/2 web.2 starting\n")
+		require.Contains(t, printed, "web: 1/2 slot 2 starting\n")
 		require.Contains(t, printed, "web: 2/2 converged\n")
 	})
 }
@@ -161,7 +161,7 @@ func TestWhatIsMadeReadyIsShown(t *testing.T) {
 			w.service.Rollout = &api.Rollout{From: 1, To: 2, State: api.RolloutCompleted}
 		})
 		require.NoError(t, err)
-		require.Contains(t, printed, "web: 0/1 web.1 preparing: pulling web:2: 30%\n")
+		require.Contains(t, printed, "web: 0/1 slot 1 preparing: pulling web:2: 30%\n")
 	})
 }
 
@@ -279,7 +279,7 @@ func TestTasksThatFitNoNodeAreWaitedForAWhile(t *testing.T) {
 		took, printed, err := follow(t, w, progress.Watch{}, func() {})
 		require.ErrorContains(t, err, "no node fits: 2 lack memory")
 		require.InDelta(t, 30, took.Seconds(), 1)
-		require.Contains(t, printed, "web: 0/1 web.1 pending: no node fits: 2 lack memory\n")
+		require.Contains(t, printed, "web: 0/1 slot 1 pending: no node fits: 2 lack memory\n")
 	})
 }
 
@@ -355,6 +355,6 @@ func TestATerminalIsRedrawnInPlace(t *testing.T) {
 		watch := progress.Watch{Look: w.look, Printer: &output.Printer{Out: &out, Width: 40, Color: true}}
 		require.NoError(t, watch.Run(t.Context()))
 		require.Contains(t, out.String(), "\x1b[1A\r\x1b[K")
-		require.Contains(t, out.String(), "\x1b[32m✔\x1b[0m web      1/1  converged\n")
+		require.Contains(t, out.String(), "\x1b[32m✔\x1b[0m web  1/1  converged\n")
 	})
 }

@@ -2,6 +2,8 @@ package progress
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -13,6 +15,7 @@ import (
 type screen struct {
 	printer *output.Printer
 	drawn   int               // lines that stand on the terminal
+	width   int               // of the terminal, when they were drawn
 	last    string            // what was drawn last, without the way back up
 	said    map[string]string // what was printed last, by service
 }
@@ -34,12 +37,37 @@ func (s *screen) draw(states []State) {
 }
 
 func (s *screen) redraw(states []State) {
-	width := 0
-	for _, state := range states {
-		width = max(width, utf8.RuneCountInString(state.Name))
+	s.printer.Measure()
+	if s.width != s.printer.Width {
+		s.width, s.drawn = s.printer.Width, 0 // the old lines may be broken by now: begin anew below them
 	}
-	var out strings.Builder
-	for _, state := range states {
+	lines := s.lines(states)
+	for len(lines) < s.drawn {
+		lines = append(lines, "")
+	}
+	drawing := "\r\x1b[K" + strings.Join(lines, "\n\r\x1b[K") + "\n"
+	if drawing == s.last && s.drawn > 0 {
+		return
+	}
+	if s.drawn > 0 {
+		fmt.Fprintf(s.printer.Out, "\x1b[%dA", s.drawn)
+	}
+	s.drawn, s.last = len(lines), drawing
+	fmt.Fprint(s.printer.Out, s.last)
+}
+
+// lines are the states as far as the terminal has room: what is scrolled out of it
+// cannot be drawn again.
+func (s *screen) lines(states []State) []string {
+	shown, rest := fit(states, s.printer.Height-1)
+	width, digits := 0, 1
+	for _, state := range shown {
+		width = max(width, utf8.RuneCountInString(state.Name))
+		digits = max(digits, len(strconv.Itoa(max(state.Running, state.Desired))))
+	}
+	width = min(width, max(s.printer.Width*2/5, 12))
+	var lines []string
+	for _, state := range shown {
 		mark, color := "·", output.Busy
 		switch {
 		case state.Failure != "":
@@ -48,20 +76,39 @@ func (s *screen) redraw(states []State) {
 			mark, color = "✔", output.Good
 		}
 		count := fmt.Sprintf("%d/%d", state.Running, state.Desired)
-		line := fmt.Sprintf(" %-*s  %7s  %s", width, state.Name, count, text(state))
-		fmt.Fprintf(&out, "\r\x1b[K%s%s\n", s.printer.Paint(color, mark), output.Cut(line, max(s.printer.Width-2, 1)))
+		line := fmt.Sprintf(" %-*s  %*s  %s", width, output.CutMiddle(state.Name, width), 2*digits+1, count, text(state))
+		lines = append(lines, s.printer.Paint(color, mark)+output.Cut(line, max(s.printer.Width-2, 1)))
 	}
-	for extra := len(states); extra < s.drawn; extra++ {
-		out.WriteString("\r\x1b[K\n")
+	if len(rest) > 0 {
+		done := 0
+		for _, state := range rest {
+			if state.Done {
+				done++
+			}
+		}
+		lines = append(lines, output.Cut(fmt.Sprintf("  and %d more, %d of them converged", len(rest), done), max(s.printer.Width-1, 1)))
 	}
-	if out.String() == s.last && s.drawn > 0 {
-		return
+	return lines
+}
+
+// fit chooses the states that are shown in so many lines, the last of which tells of
+// the rest: what failed comes before what is on its way, and that before what is done.
+func fit(states []State, lines int) (shown, rest []State) {
+	if len(states) <= lines || lines <= 0 {
+		return states, nil
 	}
-	if s.drawn > 0 {
-		fmt.Fprintf(s.printer.Out, "\x1b[%dA", s.drawn)
+	rank := func(state State) int {
+		switch {
+		case state.Failure != "":
+			return 0
+		case state.Done:
+			return 2
+		}
+		return 1
 	}
-	s.drawn, s.last = max(s.drawn, len(states)), out.String()
-	fmt.Fprint(s.printer.Out, s.last)
+	sorted := slices.Clone(states)
+	slices.SortStableFunc(sorted, func(a, b State) int { return rank(a) - rank(b) })
+	return sorted[:lines-1], sorted[lines-1:]
 }
 
 // note prints a line that is about no service.
@@ -71,6 +118,13 @@ func (s *screen) note(text string) {
 	}
 	s.drawn = 0 // the next drawing stands below the note
 	s.say("", text)
+}
+
+// leave goes to a line of its own: a terminal shows the user's Ctrl-C on this one.
+func (s *screen) leave() {
+	if s.printer != nil && s.printer.Width > 0 {
+		fmt.Fprintln(s.printer.Out)
+	}
 }
 
 func (s *screen) say(about, line string) {
