@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"sync"
 
-	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/rafthttp"
 	"go.uber.org/zap"
 
@@ -31,8 +30,7 @@ type port struct {
 
 // listen opens the port. What others send waits until serve.
 func listen(address string, config TLS) (*port, error) {
-	listener, err := transport.NewListenerWithOpts(address, "http", // TLS is the port's own
-		transport.WithTimeout(rafthttp.ConnReadTimeout, rafthttp.ConnWriteTimeout))
+	listener, err := newListener(address)
 	if err != nil {
 		return nil, err
 	}

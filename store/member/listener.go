@@ -1,0 +1,72 @@
+package member
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"go.etcd.io/etcd/server/v3/etcdserver/api/rafthttp"
+	"golang.org/x/sys/unix"
+)
+
+// rtoMax is the longest that the kernel waits before it sends again what was not
+// acknowledged; it is the least that Linux lets one ask for. By default the wait
+// doubles up to two minutes: a manager whose cable was loose for four seconds would
+// hear from the leader another eight seconds later.
+const rtoMax = time.Second
+
+// newListener listens for other members. On a stream between two of them the one
+// that accepted it sends, so its end of the connection matters.
+func newListener(address string) (net.Listener, error) {
+	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		var failed error
+		err := raw.Control(func(fd uintptr) { // what is accepted inherits it
+			failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_RTO_MAX_MS, int(rtoMax.Milliseconds()))
+		})
+		if errors.Is(failed, unix.ENOPROTOOPT) {
+			failed = nil // Linux before 6.15 doubles
+		}
+		return errors.Join(err, os.NewSyscallError("setsockopt", failed))
+	}}
+	config.SetMultipathTCP(false) // its sockets do not have the option
+	listener, err := config.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for the other managers: %w", err)
+	}
+	return peers{listener}, nil
+}
+
+// peers makes connections that break as etcd's own do when the other end neither
+// sends nor takes anything.
+type peers struct{ net.Listener }
+
+// Accept implements net.Listener.
+func (p peers) Accept() (net.Conn, error) {
+	conn, err := p.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return peer{conn}, nil
+}
+
+type peer struct{ net.Conn }
+
+// Read implements net.Conn.
+func (p peer) Read(data []byte) (int, error) {
+	if err := p.SetReadDeadline(time.Now().Add(rafthttp.ConnReadTimeout)); err != nil {
+		return 0, err
+	}
+	return p.Conn.Read(data)
+}
+
+// Write implements net.Conn.
+func (p peer) Write(data []byte) (int, error) {
+	if err := p.SetWriteDeadline(time.Now().Add(rafthttp.ConnWriteTimeout)); err != nil {
+		return 0, err
+	}
+	return p.Conn.Write(data)
+}
