@@ -18,6 +18,9 @@ import (
 // other to start, and an update that cannot be made anywhere ends before it has cost
 // anything. A successor holds what it reserves beside the old task, so where both do
 // not fit the old one goes first and the new one is made afterwards.
+//
+// With start-first nothing is made ahead: no slot is without a task meanwhile, so all
+// to be won is time, and a third task of a slot would have to find room.
 
 // successor is the slot's next task, made or being made, or nil.
 func (s *slot) successor() *member {

@@ -26,16 +26,22 @@ func TestServicesFindEachOtherByName(t *testing.T) {
 	cluster(t)
 	network(t, "front")
 	network(t, "back")
-	orc(t, "service", "create", "--name", "web", "--replicas", "3", "--network", "front", "whoami:1.0")
+	orc(t, "service", "create", "--name", "web", "--replicas", "3", "--network", "front", "--hostname", "{{.Node.Hostname}}-{{.Task.Slot}}", "whoami:1.0")
 	orc(t, "service", "create", "--name", "client", "--network", "front", "resolve:1.0")
 	orc(t, "service", "create", "--name", "stranger", "--network", "back", "resolve:1.0")
-	waitRunning(t, "web", 3)
+	web := waitRunning(t, "web", 3)
 
 	virtual := strings.Fields(orc(t, "exec", "client.1", "/resolve", "dns", "web"))
 	require.Len(t, virtual, 1, "one address, however many replicas")
 	tasks := strings.Fields(orc(t, "exec", "client.1", "/resolve", "dns", "tasks.web"))
 	require.Len(t, tasks, 3)
 	require.NotContains(t, tasks, virtual[0])
+	var hosts []string
+	for _, task := range web {
+		name := fmt.Sprintf("%s-%d", task.NodeName, task.Slot)
+		hosts = append(hosts, strings.Fields(orc(t, "exec", "client.1", "/resolve", "dns", name))...)
+	}
+	require.ElementsMatch(t, tasks, hosts, "each container is known by its host name")
 	require.Contains(t, orc(t, "exec", "client.1", "/resolve", "ptr", virtual[0]), "web.front")
 
 	// Nobody else can see or reach it.
