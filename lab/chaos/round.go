@@ -25,6 +25,7 @@ type round struct {
 	*run
 	number   int
 	schedule []Event
+	script   script // the zero one leaves all to chance
 	history  *History
 	traffic  *traffic
 	nemesis  *nemesis
@@ -41,7 +42,7 @@ func (r *run) newRound(number int) (*round, *rand.Rand) {
 		say: func(what string) { r.screen.line(n.history.Now(), what) },
 	}
 	if r.config.script != nil {
-		n.schedule = r.config.script.faults
+		n.script, n.schedule = *r.config.script, r.config.script.faults
 	}
 	r.cluster.journal = n.whole
 	return n, random
@@ -128,10 +129,12 @@ func (n *round) storm(ctx context.Context, random *rand.Rand) (settled time.Dura
 	stormy, calm := context.WithCancel(ctx) // until the last fault is over
 	defer calm()
 	seed := [2]uint64{random.Uint64(), random.Uint64()}
-	group.Go(func() error { n.traffic.run(busy, seed); return nil })
+	if !n.script.quiet {
+		group.Go(func() error { n.traffic.run(busy, seed); return nil })
+	}
 	group.Go(func() error { return watch(busy, n.eyes, Invariants) })
 	scaling := rand.New(rand.NewPCG(seed[0], ^seed[1]))
-	if n.config.script == nil || !n.config.script.still {
+	if !n.script.still {
 		group.Go(func() error { apps{n.cluster}.run(stormy, scaling); return nil })
 	}
 	group.Go(func() error {
@@ -139,12 +142,7 @@ func (n *round) storm(ctx context.Context, random *rand.Rand) (settled time.Dura
 		if err := sleep.For(ctx, leadIn); err != nil {
 			return err
 		}
-		if n.config.script != nil {
-			if err := n.config.script.begin(ctx, n.cluster); err != nil {
-				return err
-			}
-		}
-		if err := n.nemesis.run(ctx, n.schedule); err != nil {
+		if err := n.faults(ctx); err != nil {
 			return err
 		}
 		calm()
@@ -156,6 +154,19 @@ func (n *round) storm(ctx context.Context, random *rand.Rand) (settled time.Dura
 	})
 	err = group.Wait()
 	return settled, err
+}
+
+// faults returns when all are over.
+func (n *round) faults(ctx context.Context) error {
+	if n.script.begin != nil {
+		if err := n.script.begin(ctx, n); err != nil {
+			return err
+		}
+	}
+	if err := n.nemesis.run(ctx, n.schedule); err != nil || n.script.end == nil {
+		return err
+	}
+	return n.script.end(ctx, n)
 }
 
 // tidy removes what the round made, except for one register of each kind.

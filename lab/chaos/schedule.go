@@ -23,12 +23,13 @@ func (e Event) String() string {
 	return fmt.Sprintf("%.1fs %s %s", e.At.Seconds(), e.Fault, e.Role)
 }
 
-// script is a round of the tests': the faults that bring out a planted bug.
+// script is a round of the tests': what brings out a planted bug.
 type script struct {
 	faults []Event
-	// begin is called when traffic has begun; still leaves it at that.
-	begin func(context.Context, *Cluster) error
-	still bool
+	// begin is called before the faults, end after them; either may be nil.
+	begin, end func(context.Context, *round) error
+	// still leaves the services as they are, quiet the registers.
+	still, quiet bool
 }
 
 // Shape says what a round may be like.
