@@ -152,10 +152,7 @@ func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, said []byte) {
 		i := newInsider(t)
 		before := i.store.Snapshot()
-		request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/session", bytes.NewReader(said))
-		request.TLS, request.ProtoMajor = i.tls, 2
-		answer := httptest.NewRecorder()
-		i.handler.ServeHTTP(answer, request)
+		answer := i.open(bytes.NewReader(said))
 		after := i.store.Snapshot()
 		require.Same(t, store.Get[api.TaskStatus](before, "theirtask"), store.Get[api.TaskStatus](after, "theirtask"))
 		require.Same(t, store.Get[api.NodeStatus](before, "w2"), store.Get[api.NodeStatus](after, "w2"))

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/api/wire/upgrade"
 	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/server/rest"
@@ -110,12 +112,15 @@ func (i *insider) session(says ...*wire.Up) *httptest.ResponseRecorder {
 	for _, each := range says {
 		require.NoError(i.t, wire.Write(&body, each))
 	}
-	request := httptest.NewRequestWithContext(i.t.Context(), http.MethodPost, "/v1/session", &body)
-	request.TLS, request.ProtoMajor = i.tls, 2
-	answer := httptest.NewRecorder()
-	i.handler.ServeHTTP(answer, request)
-	require.Equal(i.t, http.StatusOK, answer.Code)
-	return answer
+	return i.open(&body)
+}
+
+// open begins a session in which w1 says body.
+func (i *insider) open(body io.Reader) *httptest.ResponseRecorder {
+	request := httptest.NewRequestWithContext(i.t.Context(), http.MethodPost, "/v1/session", nil)
+	request.TLS = i.tls
+	upgrade.Mark(request)
+	return answerTo(i.handler, request, body)
 }
 
 // plantedKeys are what a worker must never be given.
@@ -128,8 +133,10 @@ func (i *insider) ask(raw []byte) (*http.Request, *httptest.ResponseRecorder) {
 		return nil, nil
 	}
 	request.TLS, request.RemoteAddr = i.tls, "10.0.0.9:1"
-	request.ProtoMajor, request.ProtoMinor = 2, 0
-	answer := httptest.NewRecorder()
-	i.handler.ServeHTTP(answer, request.WithContext(i.t.Context()))
-	return request, answer
+	if request.URL.Path == "/v1/session" {
+		upgrade.Mark(request)
+	} else {
+		request.ProtoMajor, request.ProtoMinor = 2, 0
+	}
+	return request, answerTo(i.handler, request.WithContext(i.t.Context()), request.Body)
 }

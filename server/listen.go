@@ -33,13 +33,10 @@ const (
 	// client.
 	lastWords = 100 * time.Millisecond
 	// maxStreams on one connection, each with a window of streamWindow: a stream
-	// that nobody reads must not fill the connection's window, or it would hold up
-	// the node's session.
+	// that nobody reads must not fill the connection's window, or it would hold up the
+	// others.
 	maxStreams   = 250
 	streamWindow = 256 << 10
-	// headerTable is what either end remembers of headers, in bytes: nodes stay, and
-	// send each but once.
-	headerTable = 256
 )
 
 // Listen opens the manager's address.
@@ -102,7 +99,6 @@ func serveRemote(ctx context.Context, gate *limit.Gate, handler http.Handler, li
 	server := newServer(handler, log)
 	server.Protocols.SetHTTP2(true)
 	server.TLSConfig = credentials.Server()
-	server.ConnContext = tcp.WithConn
 	proven := func(state tls.ConnectionState) (string, bool) {
 		peer, ok := ca.PeerOf(&state)
 		return nameOf(peer), ok
@@ -120,7 +116,6 @@ func newServer(handler http.Handler, log *zap.Logger) *http.Server {
 		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 64 << 10,
 		ErrorLog: quiet, Protocols: new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
-			MaxDecoderHeaderTableSize: headerTable, MaxEncoderHeaderTableSize: headerTable,
 			MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerStream: streamWindow,
 			MaxReceiveBufferPerConnection: (maxStreams + 1) * streamWindow,
 			SendPingTimeout:               15 * time.Second, PingTimeout: 15 * time.Second,

@@ -222,7 +222,7 @@ func TestPortTaken(t *testing.T) {
 type worker struct {
 	client *http.Client
 	base   string
-	up     *io.PipeWriter
+	up     *tls.Conn
 	mu     sync.Mutex
 	seen   []wire.Down
 	ended  chan struct{}
@@ -231,19 +231,14 @@ type worker struct {
 func (c *cluster) work(id string, serve func(w *worker, open wire.Open)) *worker {
 	c.t.Helper()
 	c.put(&api.Node{Meta: api.Meta{ID: id}, Name: id, Role: api.RoleWorker})
-	up, upWriter := io.Pipe()
-	w := &worker{client: c.client(c.node(id, api.RoleWorker).Client()), base: "https://" + c.address, up: upWriter, ended: make(chan struct{})}
-	request, err := http.NewRequest(http.MethodPost, w.base+"/v1/session", up)
-	require.NoError(c.t, err)
-	response, err := w.client.Do(request)
-	require.NoError(c.t, err)
-	require.Equal(c.t, http.StatusOK, response.StatusCode)
+	config := c.node(id, api.RoleWorker).Client()
+	up, down := call(c.t, (&net.Dialer{}).DialContext, c.address, config)
+	w := &worker{client: c.client(config), base: "https://" + c.address, up: up, ended: make(chan struct{})}
 	go func() {
 		defer close(w.ended)
-		defer response.Body.Close()
 		for {
 			var message wire.Down
-			if wire.Read(response.Body, &message) != nil {
+			if wire.Read(down, &message) != nil {
 				return
 			}
 			if message.Open != nil && serve != nil {
@@ -254,8 +249,8 @@ func (c *cluster) work(id string, serve func(w *worker, open wire.Open)) *worker
 			w.mu.Unlock()
 		}
 	}()
-	c.t.Cleanup(func() { upWriter.Close(); <-w.ended })
-	require.NoError(c.t, wire.Write(upWriter, &wire.Up{Hello: &wire.Hello{Protocol: wire.Protocol, Session: api.NewID()}}))
+	c.t.Cleanup(func() { up.Close(); <-w.ended })
+	require.NoError(c.t, wire.Write(up, &wire.Up{Hello: &wire.Hello{Protocol: wire.Protocol, Session: api.NewID()}}))
 	require.Eventually(c.t, func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()

@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"encoding/json"
 	"io"
@@ -128,7 +127,7 @@ func (c *target) join(t *testing.T, client *http.Client, secret string) (int, st
 
 // honest is a node's session.
 type honest struct {
-	up    *io.PipeWriter
+	up    *tls.Conn
 	acted atomic.Int64 // messages from the manager
 	ended chan error
 	store store.Store
@@ -137,19 +136,12 @@ type honest struct {
 
 func (c *target) connect(node string) *honest {
 	c.t.Helper()
-	body, up := io.Pipe()
+	up, down := call(c.t, dialer(agentAddress).DialContext, c.address, c.certificate(node, ca.RoleWorker).Client())
 	a := &honest{up: up, ended: make(chan error, 1), store: c.store, node: node}
-	ctx, cancel := context.WithCancel(context.Background())
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+c.address+"/v1/session", body)
-	require.NoError(c.t, err)
-	client := c.clientFrom(agentAddress, c.certificate(node, ca.RoleWorker).Client())
-	client.Timeout = 0
-	response, err := client.Do(request)
-	require.NoError(c.t, err)
 	go func() {
 		for {
 			var message wire.Down
-			if err := wire.Read(response.Body, &message); err != nil {
+			if err := wire.Read(down, &message); err != nil {
 				a.ended <- err
 				return
 			}
@@ -157,9 +149,7 @@ func (c *target) connect(node string) *honest {
 		}
 	}()
 	c.t.Cleanup(func() {
-		cancel()
 		up.Close()
-		response.Body.Close()
 		<-a.ended
 	})
 	require.NoError(c.t, wire.Write(up, &wire.Up{Hello: &wire.Hello{Protocol: wire.Protocol, Session: api.NewID(), Info: api.NodeInfo{Hostname: "before"}}}))

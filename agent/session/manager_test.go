@@ -20,6 +20,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/api/wire/upgrade"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -82,7 +83,7 @@ type connection struct {
 
 func (c *connection) down(down wire.Down) { c.downs <- down }
 
-// manager accepts sessions and streams over real TLS and HTTP/2.
+// manager accepts sessions and streams over real TLS.
 type manager struct {
 	server   *httptest.Server
 	sessions chan *connection
@@ -122,9 +123,11 @@ func (m *manager) serve(w http.ResponseWriter, r *http.Request) {
 		json.NewEncoder(w).Encode(m.refuse)
 		return
 	}
-	flush := http.NewResponseController(w).Flush
-	w.WriteHeader(http.StatusOK)
-	flush()
+	conn, err := upgrade.Accept(w, r)
+	if err != nil {
+		return // the node went away
+	}
+	defer conn.Close()
 	c := &connection{up: make(chan wire.Up, 100), downs: make(chan wire.Down, 10), end: make(chan struct{})}
 	m.sessions <- c
 	read := make(chan struct{})
@@ -132,7 +135,7 @@ func (m *manager) serve(w http.ResponseWriter, r *http.Request) {
 		defer close(read)
 		for {
 			var up wire.Up
-			if wire.Read(r.Body, &up) != nil {
+			if wire.Read(conn, &up) != nil {
 				return
 			}
 			c.up <- up
@@ -141,8 +144,7 @@ func (m *manager) serve(w http.ResponseWriter, r *http.Request) {
 	for {
 		select {
 		case down := <-c.downs:
-			wire.Write(w, down)
-			flush()
+			wire.Write(conn, down)
 		case <-read:
 			return
 		case <-c.end:

@@ -6,6 +6,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -15,7 +16,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,6 +23,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/api/wire/tcp"
+	"github.com/orc-project/orc/api/wire/upgrade"
 	"github.com/orc-project/orc/sleep"
 )
 
@@ -124,15 +125,8 @@ func (c *Client) connect(ctx context.Context, address string) (welcomed bool, er
 	// The session outlives ctx for as long as it takes to say goodbye.
 	live, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	transport := &http.Transport{
-		TLSClientConfig:     c.config.TLS(),
-		ForceAttemptHTTP2:   true,
-		TLSHandshakeTimeout: connectTimeout,
-		MaxIdleConnsPerHost: 1,
-	}
-	defer transport.CloseIdleConnections()
-	s := &session{Client: c, transport: transport, base: "https://" + address, live: live, cancel: cancel}
-	transport.DialContext = s.dial
+	s := &session{Client: c, address: address, transport: c.newTransport(), live: live, cancel: cancel}
+	defer s.transport.CloseIdleConnections()
 	defer s.streams.Wait()
 	defer cancel(nil)
 	welcomed, err = s.run(ctx)
@@ -142,34 +136,24 @@ func (c *Client) connect(ctx context.Context, address string) (welcomed bool, er
 	return welcomed, err
 }
 
-// session is one connection.
+// session is one connection to a manager, and the streams that it asks for over
+// another one: what is measured in bytes does not hold up heartbeats.
 type session struct {
 	*Client
-	transport *http.Transport
-	conn      atomic.Pointer[tcp.Conn] // that of the session
-	base      string
+	address   string
+	conn      *tcp.Conn       // the session's
+	transport *http.Transport // the streams'
 	live      context.Context
 	cancel    context.CancelCauseFunc
 	streams   sync.WaitGroup
-	down      io.ReadCloser
+	down      io.Reader
 	parts     wire.Parts
 	heard     time.Time // the last message since the welcome; receive's while it runs
 
 	writing sync.Mutex
-	up      io.Writer
+	up      *tls.Conn
 	silence *time.Timer
 	timeout time.Duration
-}
-
-// dial opens the connection, which carries the streams too.
-func (s *session) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	made := tcp.New(conn)
-	s.conn.CompareAndSwap(nil, made) // a second one is for streams alone
-	return made, nil
 }
 
 func (s *session) run(ctx context.Context) (welcomed bool, err error) {
@@ -177,49 +161,51 @@ func (s *session) run(ctx context.Context) (welcomed bool, err error) {
 	defer late.Stop()
 	early := context.AfterFunc(ctx, func() { s.cancel(context.Canceled) }) // nobody to say goodbye to yet
 	defer early()
-	body, up := io.Pipe()
-	defer s.breakOff(body)()
-	s.up = up
-	request, err := http.NewRequestWithContext(s.live, http.MethodPost, s.base+"/v1/session", body)
-	if err != nil {
-		return false, err
+	if err := s.call(); err != nil {
+		return false, s.why(err)
 	}
 	hello := &wire.Hello{Protocol: wire.Protocol, Session: api.NewID(), Info: s.config.Info()}
-	greeted := make(chan error, 1)
-	go func() { greeted <- s.tell(wire.Up{Hello: hello}, s.config.Node.Statuses(s.live)) }()
-	response, err := s.transport.RoundTrip(request)
-	if err != nil {
-		body.CloseWithError(err)
-		<-greeted
+	told := s.tell(wire.Up{Hello: hello}, s.config.Node.Statuses(s.live))
+	welcome, err := s.greet() // which may say why telling failed
+	if err = cmp.Or(err, told); err != nil || !late.Stop() || !early() {
 		return false, s.why(err)
 	}
-	defer response.Body.Close()
-	s.down = response.Body
-	if response.StatusCode != http.StatusOK {
-		body.CloseWithError(io.ErrClosedPipe)
-		<-greeted
-		return false, refusal(response)
-	}
-	if err := <-greeted; err != nil {
-		return false, s.why(err)
-	}
-	welcome, err := s.greet()
-	if err != nil || !late.Stop() || !early() {
-		return false, s.why(err)
-	}
-	s.log.Info("connected to a manager", zap.String("manager", s.base))
+	s.log.Info("connected to a manager", zap.String("manager", s.address))
 	return true, s.why(s.converse(ctx, welcome, hello.Info))
 }
 
-// breakOff ends a request's body when the session is given up: net/http looks at
-// the request's context only between two reads of the body. The function it
-// returns ends the body in any case.
-func (s *session) breakOff(body *io.PipeReader) func() {
-	stop := context.AfterFunc(s.live, func() { body.CloseWithError(context.Cause(s.live)) })
-	return func() {
-		stop()
-		body.Close()
+// call opens the session's connection, which ends with live.
+func (s *session) call() error {
+	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(s.live, "tcp", s.address)
+	if err != nil {
+		return err
 	}
+	context.AfterFunc(s.live, func() { conn.Close() })
+	s.conn = tcp.New(conn)
+	s.up = tls.Client(s.conn, s.secure("http/1.1"))
+	if err := s.up.HandshakeContext(s.live); err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(s.live, http.MethodPost, "https://"+s.address+"/v1/session", nil)
+	if err != nil {
+		return err
+	}
+	down, response, err := upgrade.Ask(s.up, request)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusSwitchingProtocols {
+		return refusal(response)
+	}
+	s.down = down
+	return nil
+}
+
+// secure is the node's configuration for connections of one protocol.
+func (c *Client) secure(protocol string) *tls.Config {
+	config := c.config.TLS().Clone()
+	config.NextProtos = []string{protocol}
+	return config
 }
 
 // why prefers the reason the session was given up for to what followed from it.
@@ -260,7 +246,7 @@ func (s *session) greet() (wire.Welcome, error) {
 func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.NodeInfo) error {
 	s.timeout = welcome.Timeout
 	if welcome.Host > 0 {
-		if err := s.conn.Load().Watch(welcome.Host); err != nil {
+		if err := s.conn.Watch(welcome.Host); err != nil {
 			s.log.Warn("only heartbeats will tell when the manager's host is gone", zap.Error(err))
 		}
 	}
@@ -314,9 +300,7 @@ func (s *session) leave(received <-chan error) error {
 	defer stop.Stop()
 	err := s.tell(wire.Up{}, s.config.Node.Take())
 	err = errors.Join(err, s.send(wire.Up{Leaving: true}))
-	if closer, ok := s.up.(io.Closer); ok {
-		closer.Close() // the manager ends the session by ending its side
-	}
+	err = errors.Join(err, s.up.CloseWrite()) // the manager ends the session by ending its side
 	<-received
 	return err
 }

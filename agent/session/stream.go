@@ -2,9 +2,11 @@ package session
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -15,6 +17,32 @@ import (
 	"github.com/orc-project/orc/api/wire"
 )
 
+const (
+	// idleTimeout is how long the connection of streams is kept for the next one.
+	idleTimeout = 90 * time.Second
+	// pingAfter is how long it may be silent before it is asked whether it lives, and
+	// pingTimeout how long that may take.
+	pingAfter   = 15 * time.Second
+	pingTimeout = 5 * time.Second
+)
+
+// newTransport opens streams over one connection of HTTP/2, with the certificate in
+// force at the time of each dial.
+func (c *Client) newTransport() *http.Transport {
+	return &http.Transport{
+		ForceAttemptHTTP2: true,
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+			defer cancel()
+			dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: dialTimeout}, Config: c.secure("h2")}
+			return dialer.DialContext(ctx, network, address)
+		},
+		IdleConnTimeout:     idleTimeout,
+		MaxIdleConnsPerHost: 1,
+		HTTP2:               &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+	}
+}
+
 // open makes the stream that a manager asked for, and lets the node answer on it.
 func (s *session) open(open wire.Open) {
 	ctx, cancel := context.WithCancel(s.live)
@@ -24,7 +52,7 @@ func (s *session) open(open wire.Open) {
 	defer up.Close()
 	live, end := context.WithCancel(s.live)
 	defer end()
-	request, err := http.NewRequestWithContext(live, http.MethodPost, s.base+"/v1/streams/"+open.ID, &upload{body, cancel})
+	request, err := http.NewRequestWithContext(live, http.MethodPost, "https://"+s.address+"/v1/streams/"+open.ID, &upload{body, cancel})
 	if err != nil {
 		s.log.Warn("stream not opened", zap.Error(err))
 		return
@@ -56,6 +84,17 @@ func (s *session) open(open wire.Open) {
 	late := time.AfterFunc(farewell, end)
 	defer late.Stop()
 	io.Copy(io.Discard, down) // its error is that the stream has ended
+}
+
+// breakOff ends a request's body when the session is given up: net/http looks at
+// the request's context only between two reads of the body. The function it
+// returns ends the body in any case.
+func (s *session) breakOff(body *io.PipeReader) func() {
+	stop := context.AfterFunc(s.live, func() { body.CloseWithError(context.Cause(s.live)) })
+	return func() {
+		stop()
+		body.Close()
+	}
 }
 
 // upload is a request's body. The transport closes it when the manager has ended

@@ -36,8 +36,8 @@ func TestAStreamThatIsNotReadEndsWithWhoAsked(t *testing.T) {
 }
 
 const (
-	talkFrames = 9
-	talkSize   = 120 << 10
+	talkFrames = 65
+	talkSize   = 16<<10 - 5 // with its head one frame of HTTP/2, of which 64 are sent ahead
 )
 
 // talker is a node that answers with more than a connection takes ahead.

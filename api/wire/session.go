@@ -1,19 +1,20 @@
-// Package wire is what managers and nodes tell each other: plain structs in
-// CBOR (RFC 8949) over HTTP/2 with mutual TLS. It holds the messages and their
-// framing, never a connection.
+// Package wire is what managers and nodes tell each other: plain structs in CBOR
+// (RFC 8949) over mutual TLS. It holds the messages and their framing, never a
+// connection.
 //
 // # Session
 //
-// A node dials out, POST /v1/session, and keeps the request and the response
-// open: Up messages go up, Down messages come down. The first Up carries Hello,
+// A node dials out and asks by POST /v1/session for the connection itself (package
+// upgrade): Up messages go up, Down messages come down. The first Up carries Hello,
 // the first Down carries Welcome and the complete assignments; later ones only
 // what changed. A node's assignments are all that it may know.
 //
 // # Streams
 //
 // What a manager wants of a node by the byte (logs, exec, stats, images) it asks
-// for with Down.Open; the node answers by POST /v1/streams/{id}, again with both
-// bodies open, and both sides speak Frames.
+// for with Down.Open; the node answers by POST /v1/streams/{id} over a second
+// connection, HTTP/2, with both bodies open, and both sides speak Frames. So a
+// session's heartbeats wait for no image on its way.
 package wire
 
 import (
@@ -23,11 +24,9 @@ import (
 )
 
 // Protocol is the version of these messages. A manager refuses a node whose
-// Protocol is newer than its own.
+// Protocol is newer than its own. The first one was spoken over HTTP/2 streams, and
+// is refused too.
 const Protocol = 2
-
-// InParts is the first Protocol whose nodes know Down.Part.
-const InParts = 2
 
 // MaxMessage is the largest encoded Up or Down, in bytes.
 const MaxMessage = 16 << 20

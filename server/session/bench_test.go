@@ -52,14 +52,17 @@ func deliver(b *testing.B, s store.Store, nodes int) {
 		defer close(ended)
 		d.Run(ctx)
 	}()
-	require.Eventually(b, func() bool { return d.enter() == nil }, time.Minute, time.Millisecond)
+	require.Eventually(b, func() bool {
+		_, err := d.enter()
+		return err == nil
+	}, time.Minute, time.Millisecond)
 	d.wg.Done() // only asked
 	var delivered atomic.Int64
 	var sessions sync.WaitGroup
 	var welcomed sync.WaitGroup
 	welcomed.Add(nodes)
 	for i := range nodes {
-		sessions.Go(func() { simulate(ctx, d, nodeID(i), &delivered, welcomed.Done) })
+		sessions.Go(func() { simulate(d, nodeID(i), &delivered, welcomed.Done) })
 	}
 	welcomed.Wait()
 	b.ResetTimer()
@@ -105,13 +108,18 @@ func submit(b *testing.B, s store.Store, nodes int) {
 }
 
 // simulate is a node that only counts the tasks it gets.
-func simulate(ctx context.Context, d *Dispatcher, node string, delivered *atomic.Int64, welcomed func()) {
+func simulate(d *Dispatcher, node string, delivered *atomic.Int64, welcomed func()) {
 	upR, upW := io.Pipe()
 	downR, downW := io.Pipe()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		defer downW.Close()
+		ctx, err := d.enter()
+		if err != nil {
+			panic(err)
+		}
+		defer d.wg.Done()
 		d.serve(ctx, node, netip.Addr{}, upR, downW, func() { upR.Close() })
 	}()
 	wire.Write(upW, &wire.Up{Hello: &wire.Hello{Protocol: wire.Protocol, Session: api.NewID()}})

@@ -50,7 +50,8 @@ type Dispatcher struct {
 	scribe *scribe
 
 	mu       sync.Mutex
-	ready    bool            // Run has begun: sessions may open
+	running  context.Context // of all sessions; nil before and after Run
+	stop     context.CancelCauseFunc
 	snapshot *store.Snapshot // what sessions were last told of
 	timeout  time.Duration
 	nodes    map[string]*presence // by node ID: those that this manager answers for
@@ -101,7 +102,8 @@ const comeBack = 10 * time.Second
 func (d *Dispatcher) begin(snapshot *store.Snapshot, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.ready, d.snapshot, d.timeout = true, snapshot, NodeTimeout(snapshot)
+	d.running, d.stop = context.WithCancelCause(context.Background()) // they end with a reason
+	d.snapshot, d.timeout = snapshot, NodeTimeout(snapshot)
 	d.audience = newAudience(snapshot)
 	d.expectAll(snapshot, now)
 	for status := range store.All[api.NodeStatus](snapshot) {
@@ -113,12 +115,8 @@ func (d *Dispatcher) begin(snapshot *store.Snapshot, now time.Time) {
 
 func (d *Dispatcher) end() {
 	d.mu.Lock()
-	d.ready = false
-	for _, p := range d.nodes {
-		if p.session != nil {
-			p.session.cut(api.Errorf(api.CodeUnavailable, "this manager is shutting down"))
-		}
-	}
+	d.running = nil
+	d.stop(api.Errorf(api.CodeUnavailable, "this manager is shutting down"))
 	for _, p := range d.streams {
 		p.refuse()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"sync"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/api/wire/tcp"
 	"github.com/orc-project/orc/store"
 	"github.com/orc-project/orc/store/memory"
 )
@@ -88,14 +90,11 @@ type agent struct {
 func (m *manager) connect(node string) *agent { return m.connectAs(node, api.NewID()) }
 
 func (m *manager) connectAs(node, session string) *agent {
-	return m.connectSpeaking(wire.Protocol, node, session)
+	return m.connectOn(nil, node, session)
 }
 
-func (m *manager) connectSpeaking(protocol int, node, session string) *agent {
-	return m.connectOn(context.Background(), protocol, node, session)
-}
-
-func (m *manager) connectOn(ctx context.Context, protocol int, node, session string) *agent {
+// connectOn is for a session that is on conn, if that is not nil.
+func (m *manager) connectOn(conn net.Conn, node, session string) *agent {
 	upR, upW := io.Pipe()
 	downR, downW := io.Pipe()
 	a := &agent{t: m.t, id: session, up: upW, down: downR, ended: make(chan struct{})}
@@ -103,7 +102,12 @@ func (m *manager) connectOn(ctx context.Context, protocol int, node, session str
 		defer close(a.ended)
 		defer downW.Close()
 		defer upR.Close()
-		m.d.serve(ctx, node, netip.MustParseAddr("10.0.0.9"), upR, downW,
+		ctx, err := m.d.enter()
+		if err != nil {
+			return // it is refused
+		}
+		defer m.d.wg.Done()
+		m.d.serve(tcp.WithConn(ctx, conn), node, netip.MustParseAddr("10.0.0.9"), upR, downW,
 			func() { upR.CloseWithError(os.ErrDeadlineExceeded) })
 	}()
 	go func() {
@@ -117,7 +121,7 @@ func (m *manager) connectOn(ctx context.Context, protocol int, node, session str
 			a.mu.Unlock()
 		}
 	}()
-	a.send(wire.Up{Hello: &wire.Hello{Protocol: protocol, Session: session, Info: api.NodeInfo{Hostname: node}}})
+	a.send(wire.Up{Hello: &wire.Hello{Protocol: wire.Protocol, Session: session, Info: api.NodeInfo{Hostname: node}}})
 	go func() {
 		for {
 			select {

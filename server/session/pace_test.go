@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -13,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orc-project/orc/api"
-	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/api/wire/tcp"
 	"github.com/orc-project/orc/store"
 )
@@ -58,7 +56,7 @@ func TestAHostThatIsGoneIsLostBeforeItsHeartbeatIsMissed(t *testing.T) {
 				m := newManager(t, newStore(t, names...))
 				defer m.stop()
 				conn := tcp.New(ending{c.ended})
-				a := m.connectOn(tcp.WithConn(context.Background(), conn), wire.Protocol, "n1", api.NewID())
+				a := m.connectOn(conn, "n1", api.NewID())
 				require.Equal(t, api.NodeReady, m.node("n1").State)
 				_, err := conn.Read(nil)
 				require.ErrorIs(t, err, c.ended)

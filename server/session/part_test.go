@@ -47,12 +47,5 @@ func TestALargeStateIsToldInParts(t *testing.T) {
 		require.Len(t, complete.Tasks, 1)
 		require.Len(t, complete.Network.Services.Set, services)
 		require.Len(t, complete.Network.Backends.Set, services)
-
-		old := m.connectSpeaking(wire.InParts-1, "n2", api.NewID())
-		defer old.hangUp()
-		messages = old.received()
-		require.NotNil(t, messages[0].Welcome)
-		require.True(t, messages[0].Full)
-		require.Len(t, messages[0].Network.Services.Set, services, "a node of before gets it in one piece")
 	})
 }

@@ -26,25 +26,25 @@ type presence struct {
 	message string
 }
 
-// enter lets one more session begin; its end must call wg.Done.
-func (d *Dispatcher) enter() error {
+// enter lets one more session begin, within the context; its end must call wg.Done.
+func (d *Dispatcher) enter() (context.Context, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.ready {
-		return api.Errorf(api.CodeUnavailable, "this manager is starting or shutting down")
+	if d.running == nil {
+		return nil, api.Errorf(api.CodeUnavailable, "this manager is starting or shutting down")
 	}
 	if !d.connected() {
-		return errAlone()
+		return nil, errAlone()
 	}
 	d.wg.Add(1)
-	return nil
+	return d.running, nil
 }
 
 // claim makes s its node's session. An older one is cut.
 func (d *Dispatcher) claim(s *session) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.ready {
+	if d.running == nil {
 		return api.Errorf(api.CodeUnavailable, "this manager is shutting down")
 	}
 	if old := d.nodes[s.node]; old != nil && old.session != nil {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -14,41 +13,40 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/api/wire/tcp"
+	"github.com/orc-project/orc/api/wire/upgrade"
 	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/store"
 )
 
-const (
-	helloTimeout = 10 * time.Second
-	// writeTimeout is how long a node may leave a message unread.
-	writeTimeout = 30 * time.Second
-	// maxWrite is the largest frame of HTTP/2: a connection keeps the memory of the
-	// largest that it ever sent.
-	maxWrite = 4 << 10
-)
+const helloTimeout = 10 * time.Second
 
-// ServeSession answers POST /v1/session. The node is who its certificate says.
+// ServeSession answers POST /v1/session by taking the connection, which is the
+// session's from then on: an HTTP/2 stream would cost a manager twice the memory.
+// The node is who its certificate says.
 func (d *Dispatcher) ServeSession(w http.ResponseWriter, r *http.Request) {
 	peer, err := nodePeer(r)
 	if err != nil {
 		Refuse(w, err)
 		return
 	}
-	control := http.NewResponseController(w)
-	down := &flushing{w: w, control: control}
-	// The status line goes at once: the node knows by it that it is heard.
-	w.WriteHeader(http.StatusOK)
-	if err := control.Flush(); err != nil {
+	ctx, err := d.enter()
+	if err != nil {
+		Refuse(w, err)
+		return
+	}
+	conn, err := upgrade.Accept(w, r)
+	if err != nil {
+		d.wg.Done()
+		Refuse(w, err)
 		return
 	}
 	source, _ := netip.ParseAddrPort(r.RemoteAddr)
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	unblock := func() {
-		control.SetReadDeadline(time.Unix(1, 0))
-		control.SetWriteDeadline(time.Now().Add(time.Second)) // enough for the reason
-	}
-	d.serve(ctx, peer.ID, source.Addr().Unmap(), r.Body, down, unblock)
+	go func() {
+		defer d.wg.Done()
+		line := &line{Conn: conn}
+		defer line.hangUp()
+		d.serve(tcp.WithConn(ctx, conn), peer.ID, source.Addr().Unmap(), line, line, line.unblock)
+	}()
 }
 
 // serve runs a session from its Hello to its end. unblock lets a blocked read
@@ -67,12 +65,7 @@ func (d *Dispatcher) serve(ctx context.Context, node string, address netip.Addr,
 		}
 	}()
 
-	var s *session
-	err := d.enter()
-	if err == nil {
-		defer d.wg.Done()
-		s, err = d.open(ctx, node, address, up, cancel)
-	}
+	s, err := d.open(ctx, node, address, up, cancel)
 	if err == nil {
 		err = d.converse(ctx, s, up, down)
 		d.close(s, err)
@@ -157,35 +150,11 @@ func (s *session) welcome(snapshot *store.Snapshot) *wire.Welcome {
 	return welcome
 }
 
-// nodePeer checks that a request comes from a node, on a connection that can
-// carry both directions at once.
+// nodePeer checks that a request comes from a node.
 func nodePeer(r *http.Request) (ca.Peer, error) {
 	if err := ca.Require(r.Context(), ca.RoleManager, ca.RoleWorker); err != nil {
 		return ca.Peer{}, err
 	}
-	if r.ProtoMajor < 2 {
-		return ca.Peer{}, api.Invalidf("nodes must speak HTTP/2")
-	}
 	peer, _ := ca.PeerFrom(r.Context())
 	return peer, nil
-}
-
-// flushing writes whole messages through to the connection.
-type flushing struct {
-	w       io.Writer
-	control *http.ResponseController
-}
-
-func (f *flushing) Write(data []byte) (int, error) {
-	if err := f.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return 0, err
-	}
-	written := 0
-	for chunk := range slices.Chunk(data, maxWrite) {
-		n, err := f.w.Write(chunk)
-		if written += n; err != nil {
-			return written, err
-		}
-	}
-	return written, f.control.Flush()
 }

@@ -44,7 +44,6 @@ type session struct {
 	scribe  *scribe
 	pace    pace
 	conn    *tcp.Conn // below, or nil
-	inParts bool      // the node knows of wire.Down.Part
 	cancel  context.CancelCauseFunc
 	// around is what the node has been told of the networks; send's own.
 	around *surroundings
@@ -70,7 +69,7 @@ func newSession(node string, hello *wire.Hello, address netip.Addr, cancel conte
 	s := &session{
 		id: hello.Session, node: node, address: address, cancel: cancel, scribe: d.scribe, began: time.Now(),
 		log:  d.log.With(zap.String("node", node), zap.String("session", api.ShortID(hello.Session))),
-		wake: make(chan struct{}, 1), inParts: hello.Protocol >= wire.InParts, around: newSurroundings(node, d.audience), acted: d.nudgeSettle,
+		wake: make(chan struct{}, 1), around: newSurroundings(node, d.audience), acted: d.nudgeSettle,
 		budget: rate.NewLimiter(perSecond, burst),
 	}
 	return s
@@ -264,14 +263,11 @@ func (s *session) send(ctx context.Context, down io.Writer) error {
 	}
 }
 
-// write sends a message, in parts if it is large and the node knows of them.
+// write sends a message, in parts if it is large.
 func (s *session) write(down io.Writer, message wire.Down) error {
-	parts := []wire.Down{message}
-	if s.inParts {
-		var err error
-		if parts, err = message.Split(); err != nil {
-			return err
-		}
+	parts, err := message.Split()
+	if err != nil {
+		return err
 	}
 	for i := range parts {
 		if err := wire.Write(down, &parts[i]); err != nil {

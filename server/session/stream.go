@@ -81,7 +81,7 @@ func (d *Dispatcher) await(open wire.Open, p *pending) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	present := d.nodes[p.node]
-	if !d.ready || present == nil || present.session == nil {
+	if d.running == nil || present == nil || present.session == nil {
 		return api.Errorf(api.CodeUnavailable, "node %s is not connected to this manager", d.nameLocked(p.node))
 	}
 	if err := present.session.ask(open); err != nil {
@@ -110,6 +110,10 @@ func (d *Dispatcher) ServeStream(w http.ResponseWriter, r *http.Request) {
 	peer, err := nodePeer(r)
 	if err != nil {
 		Refuse(w, err)
+		return
+	}
+	if r.ProtoMajor < 2 { // one of HTTP/1.1 does not carry both directions at once
+		Refuse(w, api.Invalidf("streams are of HTTP/2"))
 		return
 	}
 	id := r.PathValue("id")
