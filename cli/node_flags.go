@@ -13,6 +13,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/cli/spec"
+	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/node"
 )
 
@@ -37,6 +38,7 @@ func nodeFlags(role api.Role) []cli.Flag {
 			&cli.BoolFlag{Name: "autolock", Usage: "with --bootstrap: managers need the unlock key after every start"},
 			&cli.BoolFlag{Name: "force-new-cluster", Usage: "go on as the only manager when most managers are lost for good"},
 			&cli.StringFlag{Name: "listen", Value: node.DefaultListen, Usage: "`ADDRESS` of the API"},
+			&cli.StringSliceFlag{Name: "limit", Usage: "what others may cost this manager, `NAME=VALUE`, as strangers=1024; docs/operations.md has the names"},
 			&cli.BoolFlag{Name: "no-agent", Usage: "run no containers here"},
 			&cli.StringSliceFlag{Name: "default-addr-pool", Usage: "with --bootstrap: networks get their subnets from this `CIDR`; may be given several times", DefaultText: api.DefaultAddressPool},
 			&cli.IntFlag{Name: "default-addr-pool-mask-length", Usage: "with --bootstrap: prefix length of those subnets, in `BITS`", DefaultText: strconv.Itoa(api.DefaultSubnetBits)},
@@ -90,8 +92,29 @@ func (p *program) nodeConfig(c *cli.Context, role api.Role) (node.Config, error)
 	if config.Generic, err = genericResources(list(c.StringSlice("generic-resource"))); err != nil {
 		return config, err
 	}
+	if config.Limits, err = limitsOf(list(c.StringSlice("limit"))); err != nil {
+		return config, err
+	}
 	config.Labels, err = pairsOf("--label", list(c.StringSlice("label")))
 	return config, err
+}
+
+// limitsOf reads NAME=VALUE; what is not named stays as it is by default.
+func limitsOf(texts []string) (limit.Limits, error) {
+	if len(texts) == 0 {
+		return limit.Limits{}, nil
+	}
+	limits := limit.Default()
+	for _, text := range texts {
+		name, value, found := strings.Cut(text, "=")
+		if !found {
+			return limits, api.Invalidf("--limit %q: want NAME=VALUE, as strangers=1024", text)
+		}
+		if err := limits.Set(name, value); err != nil {
+			return limits, api.Invalidf("--limit: %w", err)
+		}
+	}
+	return limits, nil
 }
 
 // genericResources reads NAME=NUMBER; a name that comes twice counts once, the last.

@@ -5,11 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/urfave/cli/v2"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/node"
 )
 
@@ -49,6 +51,34 @@ func TestSettingsComeFromFlagsThenVariablesThenTheFile(t *testing.T) {
 		Labels: map[string]string{"zone": "env", "disk": "ssd"}, Join: []string{"10.0.0.1", "10.0.0.2:6721"},
 		DiskFull: 70, Generic: map[string]int64{"gpu": 2, "ssd": 1},
 	}, config)
+}
+
+func TestLimitsAreSettings(t *testing.T) {
+	usual := limit.Default()
+	name := file(t, "limit: {strangers: 64, body-timeout: 5s}\n")
+	config, err := settingsOf(t, "server", "--config", name)
+	require.NoError(t, err)
+	want := usual
+	want.Strangers, want.BodyTimeout = 64, 5*time.Second
+	require.Equal(t, want, config.Limits)
+
+	t.Setenv("ORC_LIMIT", "requests=40,connections=300")
+	config, err = settingsOf(t, "server", "--config", name)
+	require.NoError(t, err)
+	want = usual
+	want.Requests, want.Connections = 40, 300
+	require.Equal(t, want, config.Limits)
+
+	config, err = settingsOf(t, "server", "--limit", "all-strangers=100")
+	require.NoError(t, err)
+	require.ErrorContains(t, config.Validate(), "limit strangers=512: that is more than all-strangers=100")
+	for arg, says := range map[string]string{
+		"strangers": "want NAME=VALUE", "stranger=1": `there is no limit "stranger"; there are handshakes,`, "strangers=0": "the least is 1",
+	} {
+		_, err = settingsOf(t, "server", "--limit", arg)
+		require.ErrorContains(t, err, says)
+		require.Equal(t, api.CodeInvalid, api.CodeOf(err))
+	}
 }
 
 func TestAgentSettings(t *testing.T) {

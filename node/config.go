@@ -17,6 +17,7 @@ import (
 
 	"github.com/orc-project/orc/agent/housekeeping"
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/limit"
 )
 
 // The defaults of a Config.
@@ -44,6 +45,8 @@ type Config struct {
 	Name     string
 	Labels   map[string]string
 	LogLevel string // debug, info, warn or error
+	// Limits of what others may cost a manager; the zero value means limit.Default.
+	Limits limit.Limits
 	// NoAgent lets a manager run no containers.
 	NoAgent bool
 	// Generic is what the node has of the operator's own resources, by name.
@@ -98,6 +101,12 @@ func (c *Config) Validate() error {
 		if name == "" || amount < 0 {
 			return api.Invalidf("--generic-resource %s=%d: want a name and how many of it the node has", name, amount)
 		}
+	}
+	if c.Limits == (limit.Limits{}) {
+		c.Limits = limit.Default()
+	}
+	if err := c.Limits.Check(); err != nil {
+		return api.Invalidf("--limit: %w", err)
 	}
 	if c.Out == nil {
 		c.Out = io.Discard

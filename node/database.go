@@ -72,7 +72,7 @@ func (n *process) memberConfig() (member.Config, error) {
 			ServerName: ca.ServerName(ca.RoleManager),
 			Inbound:    n.credentials.Server(), Verify: n.credentials.VerifyManager, Removed: n.banned,
 		},
-		Logger: n.log.Named("db"),
+		Limits: n.config.Limits, Logger: n.log.Named("db"),
 	}, err
 }
 

@@ -50,9 +50,12 @@ func (n *process) serveManager(ctx context.Context) error {
 	}
 	manager := server.New(server.Config{
 		Store: n.database.store, Node: n.identity.ID, Credentials: n.credentials, TCP: tcp, Unix: unix,
-		Members: n.database.member, Keys: n.database.ring.Marshal, API: n.api,
+		Members: n.database.member, Keys: n.database.ring.Marshal, API: n.api, Limits: n.config.Limits,
 	}, n.log)
 	n.log.Info("this node manages the cluster", zap.String("address", n.config.Advertise))
+	if changes := n.config.Limits.Changes(); len(changes) > 0 {
+		n.log.Info("limits are not the usual ones", zap.Strings("limits", changes))
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return manager.Run(ctx) })
 	group.Go(func() error { return n.database.watch(ctx) })

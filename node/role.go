@@ -159,7 +159,9 @@ func (n *process) refuseWhile(ctx context.Context, refusal error, do func(contex
 			end()
 			return errors.Join(err, group.Wait())
 		}
-		group.Go(func() error { return refuse(server.ServeRemote(refusing, handler, tcp, n.credentials, n.log)) })
+		group.Go(func() error {
+			return refuse(server.ServeRemote(refusing, n.config.Limits, handler, tcp, n.credentials, n.log))
+		})
 	}
 	group.Go(func() error {
 		defer end()

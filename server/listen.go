@@ -80,8 +80,8 @@ func ServeLocal(ctx context.Context, handler http.Handler, listener net.Listener
 
 // ServeRemote answers at the address of a manager that has not begun, until ctx
 // ends: who asks must not be kept waiting, for another manager may answer.
-func ServeRemote(ctx context.Context, handler http.Handler, listener net.Listener, credentials *ca.Credentials, log *zap.Logger) error {
-	return serveRemote(ctx, limit.NewGate(limit.Default()), handler, listener, credentials, log)
+func ServeRemote(ctx context.Context, limits limit.Limits, handler http.Handler, listener net.Listener, credentials *ca.Credentials, log *zap.Logger) error {
+	return serveRemote(ctx, limit.NewGate(limits), handler, listener, credentials, log)
 }
 
 // local is the HTTP server on the unix socket: whoever can open it is root.
