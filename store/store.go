@@ -26,6 +26,9 @@ var (
 	ErrFenced = errors.New("no longer the leader")
 	// ErrTooLarge: the transaction exceeds MaxOps or MaxBytes.
 	ErrTooLarge = errors.New("the transaction is too large")
+	// ErrFull: what is kept takes so much of the database that only what the cluster
+	// itself needs may be added. Removing frees it.
+	ErrFull = errors.New("the database has no room for more")
 	// ErrUnavailable: no quorum, disk full, closed. Nothing is known to be
 	// written; it may have been (a commit whose answer was lost).
 	ErrUnavailable = errors.New("the database is not available")

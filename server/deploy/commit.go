@@ -74,6 +74,8 @@ func explain(err error) error {
 	switch {
 	case errors.Is(err, store.ErrTooLarge):
 		return api.Errorf(api.CodeTooLarge, "this is too much for one transaction: %w; deploy it in parts", err)
+	case errors.Is(err, store.ErrFull):
+		return api.Errorf(api.CodeUnavailable, "%w: remove secrets, configs, services or apps that are not needed", err)
 	case errors.Is(err, store.ErrUnavailable):
 		return api.Errorf(api.CodeUnavailable, "the managers cannot write now: %w; try again, and see `orc node ls`", err)
 	case errors.Is(err, context.DeadlineExceeded):

@@ -3,10 +3,12 @@ package etcd
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/store"
 )
 
@@ -35,7 +37,7 @@ func (s *Store) commit(ctx context.Context, tx *store.Tx, by *leadership) (int64
 	if err != nil {
 		return 0, err
 	}
-	if err := s.Seat.Writable(); err != nil {
+	if err := s.admit(tx, values); err != nil {
 		return 0, err
 	}
 	sealed := s.seal(tx, values)
@@ -62,6 +64,27 @@ func (s *Store) commit(ctx context.Context, tx *store.Tx, by *leadership) (int64
 			return 0, err
 		}
 	}
+}
+
+// bulky are the kinds that can fill a database: users write them, as large as they
+// like and as many.
+var bulky = []api.Kind{api.KindSecret, api.KindConfig, api.KindRevision, api.KindAppRevision}
+
+// admit refuses what there is no room for.
+func (s *Store) admit(tx *store.Tx, values store.Encoded) error {
+	if err := s.Seat.Writable(); err != nil {
+		return err
+	}
+	bytes := 0
+	for i, op := range tx.Ops() {
+		if slices.Contains(bulky, op.Kind) {
+			bytes += len(values[i])
+		}
+	}
+	if bytes == 0 {
+		return nil
+	}
+	return s.Seat.Roomy(bytes)
 }
 
 // write is a value and where it goes.

@@ -63,6 +63,9 @@ type Seat interface {
 	Incarnation() string
 	// Writable returns an error when a commit cannot succeed, as on a full disk.
 	Writable() error
+	// Roomy returns store.ErrFull when there is room only for what the cluster itself
+	// needs, and not for bytes of a user.
+	Roomy(bytes int) error
 }
 
 // Store is the database as this process sees it.

@@ -2,6 +2,7 @@ package etcd_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -227,6 +228,50 @@ func TestAFullDatabaseSaysSo(t *testing.T) {
 	require.ErrorContains(t, err, "full")
 	_, err = s.Linearized(patient(t))
 	require.NoError(t, err)
+}
+
+// TestUsersLeaveTheClusterItsRoom fills a database as users can: who leads and what
+// nodes tell is written all the same, and what is removed makes room for others.
+func TestUsersLeaveTheClusterItsRoom(t *testing.T) {
+	config := membertest.Config(t)
+	config.Quota = 32 << 20
+	b := backend{member: membertest.Start(t, config), ring: seal.NewRing()}
+	s := open(t, b.config(t))
+	fill := func(from int) (made int) {
+		for ; ; made++ {
+			require.Less(t, made, 100, "the quota is not kept")
+			var tx store.Tx
+			name := fmt.Sprint("c", from+made)
+			tx.Create(&api.Config{Meta: api.Meta{ID: name}, Spec: api.FileSpec{Name: name, Data: make([]byte, 1<<20)}})
+			var err error
+			require.Eventually(t, func() bool {
+				_, err = s.Commit(patient(t), &tx)
+				return !errors.Is(err, store.ErrUnavailable) // then it is making room
+			}, time.Minute, 20*time.Millisecond)
+			if err != nil {
+				require.ErrorIs(t, err, store.ErrFull)
+				return made
+			}
+		}
+	}
+	made := fill(0)
+	require.Greater(t, made, 16, "most of it is the users'")
+	term, err := s.Campaign(patient(t), "node1")
+	require.NoError(t, err)
+	for i := range 300 {
+		commit(t, term, task("t", fmt.Sprint(i)))
+		commit(t, s, &api.TaskStatus{Meta: api.Meta{ID: "t"}, Message: fmt.Sprint(i)})
+	}
+	require.NoError(t, term.Resign(patient(t)))
+
+	var tx store.Tx
+	for i := range 10 {
+		tx.Remove(api.KindConfig, fmt.Sprint("c", i))
+	}
+	_, err = s.Commit(patient(t), &tx)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return b.member.Roomy(0) == nil }, time.Minute, 50*time.Millisecond)
+	require.Greater(t, fill(made), 5, "there is room again")
 }
 
 func TestACompactedHistoryIsReadAnew(t *testing.T) {

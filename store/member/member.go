@@ -35,6 +35,7 @@ type Member struct {
 	log         *zap.Logger
 	stopping    *atomic.Bool
 	removed     *atomic.Bool
+	added       atomic.Int64       // bytes, see Roomy
 	cancel      context.CancelFunc // of upkeep
 	running     sync.WaitGroup     // upkeep
 	once        sync.Once

@@ -38,6 +38,29 @@ func (m *Member) Writable() error {
 	return nil
 }
 
+// users, in per cent of the quota, is how much of the database they may fill. The rest
+// is for what the cluster writes itself, and for free pages until there is room made of
+// them: etcd takes nothing at all at its quota, not even who leads.
+const users = 80
+
+// Roomy returns ErrFull when users have filled what is theirs. bytes is what one of
+// them is about to add.
+func (m *Member) Roomy(bytes int) error {
+	backend, quota := m.etcd.Server.Backend(), m.etcd.Server.Cfg.QuotaBackendBytes
+	if m.added.Add(int64(bytes)) > quota/20 { // what it says of its size is some time old
+		m.added.Store(0)
+		backend.ForceCommit()
+	}
+	limit := quota / 100 * users
+	switch {
+	case backend.SizeInUse() > limit:
+		return fmt.Errorf("%w: %d of %d MB are taken", store.ErrFull, backend.SizeInUse()>>20, limit>>20)
+	case backend.Size() > quota/10*9:
+		return fmt.Errorf("%w: it is making room", store.ErrUnavailable) // see upkeep
+	}
+	return nil
+}
+
 // Applied is the number of entries of the database's log so far. It stands still
 // while nobody writes.
 func (m *Member) Applied() uint64 { return m.etcd.Server.AppliedIndex() }
