@@ -54,7 +54,7 @@ func (m *Member) Roomy(bytes int) error {
 	limit := quota / 100 * users
 	switch {
 	case backend.SizeInUse() > limit:
-		return fmt.Errorf("%w: %d of %d MB are taken", store.ErrFull, backend.SizeInUse()>>20, limit>>20)
+		return fmt.Errorf("%w: more than %d MB are taken", store.ErrFull, limit>>20)
 	case backend.Size() > quota/10*9:
 		return fmt.Errorf("%w: it is making room", store.ErrUnavailable) // see upkeep
 	}
