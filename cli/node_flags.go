@@ -68,7 +68,7 @@ func variable(name string) string {
 
 // nodeConfig reads the settings.
 func (p *program) nodeConfig(c *cli.Context, role api.Role) (node.Config, error) {
-	config := node.Config{Role: role, Out: p.Out}
+	config := node.Config{Role: role, Out: p.Out, Private: private(p.Out)}
 	if err := readNodeFile(c); err != nil {
 		return config, err
 	}

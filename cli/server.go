@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"io"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -69,8 +70,14 @@ func (p *program) logger(level string) (*zap.Logger, error) {
 	encoding := zap.NewProductionEncoderConfig()
 	encoding.EncodeTime = zapcore.ISO8601TimeEncoder
 	encoder := zapcore.NewJSONEncoder(encoding)
-	if file, ok := p.Err.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+	if private(p.Err) {
 		encoder = zapcore.NewConsoleEncoder(encoding)
 	}
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(p.Err)), parsed)), nil
+}
+
+// private says whether out is a terminal, and so kept by nobody.
+func private(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }

@@ -72,8 +72,10 @@ type Config struct {
 	AddressPools []string
 	SubnetBits   int
 	DataPort     int
-	// Out is told how others can join; nil means nobody.
-	Out io.Writer
+	// Out is told how others can join; nil means nobody. Private says that only who
+	// started the process reads it, as on a terminal: a log keeps no token and no key.
+	Out     io.Writer
+	Private bool
 }
 
 // Validate fills in the defaults and checks everything that can be checked

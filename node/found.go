@@ -95,18 +95,25 @@ func (n *process) tell(cluster *api.Cluster) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(n.config.Out, "This host (%s) is the first manager of the cluster %s.\n\nTo add a worker, run there:\n\n    orc agent --join %s --token %s\n\n"+
-		"`orc token worker` prints this command again, `orc token manager` the one that adds a manager.\n%s\n",
-		n.config.Name, cluster.Name, n.config.Advertise, worker.Token, advice(cluster))
+	join := "To add a worker, run there what `orc token worker` prints"
+	if n.config.Private {
+		join = fmt.Sprintf("To add a worker, run there:\n\n    orc agent --join %s --token %s\n\n`orc token worker` prints this command again", n.config.Advertise, worker.Token)
+	}
+	_, err = fmt.Fprintf(n.config.Out, "This host (%s) is the first manager of the cluster %s.\n\n%s, `orc token manager` the one that adds a manager.\n%s\n",
+		n.config.Name, cluster.Name, join, n.advice(cluster))
 	return err
 }
 
 // advice is about the unlock key.
-func advice(cluster *api.Cluster) string {
-	if cluster.Settings.Autolock {
-		return "\nAfter every start this manager waits for `orc unlock` with the key\n\n    " + cluster.UnlockKey + "\n\nKeep it outside of the cluster: snapshots open with it alone, too."
+func (n *process) advice(cluster *api.Cluster) string {
+	switch {
+	case !cluster.Settings.Autolock:
+		return "Keep what `orc unlock-key` prints outside of the cluster: its snapshots open with that alone."
+	case !n.config.Private:
+		return "\nAfter every start this manager waits for `orc unlock` with the key that `orc unlock-key` prints, as long as it is not locked: " +
+			"keep that outside of the cluster now."
 	}
-	return "Keep what `orc unlock-key` prints outside of the cluster: its snapshots open with that alone."
+	return "\nAfter every start this manager waits for `orc unlock` with the key\n\n    " + cluster.UnlockKey + "\n\nKeep it outside of the cluster: snapshots open with it alone, too."
 }
 
 var (

@@ -322,6 +322,10 @@ func TestNothingPlantedIsFoundOnAManagersDisk(t *testing.T) {
 
 	forbidden := []string{"planted", "PLANTED", "cGxhbnRlZC1wYXNzd29yZA", unlock.Key, string(bundle.Key[60:120])}
 	forbidden = append(forbidden, secrets...)
+	require.Contains(t, first.out.String(), "orc token worker")
+	for _, word := range forbidden {
+		require.NotContains(t, first.out.String(), word, "what is printed to no terminal is kept somewhere")
+	}
 	files := 0
 	eachFile(t, config.DataDir, func(path string, content []byte) {
 		files++

@@ -86,7 +86,10 @@ type running struct {
 	err  error
 }
 
-func start(t *testing.T, config Config) *running { return startLogging(t, config, zap.NewNop()) }
+func start(t *testing.T, config Config) *running {
+	config.Private = true
+	return startLogging(t, config, zap.NewNop())
+}
 
 func startLogging(t *testing.T, config Config, log *zap.Logger) *running {
 	t.Helper()
