@@ -31,7 +31,7 @@ compdef _orc orc
   set -l words (commandline -opc) (commandline -ct)
   orc __complete $words[2..-1] 2>/dev/null
 end
-complete -c orc -a '(__orc_complete)'
+complete -c orc -n 'count (__orc_complete) >/dev/null' -f -a '(__orc_complete)'
 `,
 }
 
