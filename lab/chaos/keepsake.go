@@ -3,7 +3,9 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
 )
 
@@ -29,10 +31,11 @@ func (k *keepsakes) add(history []Operation, key string) {
 	}
 }
 
-func (k *keepsakes) check(ctx context.Context, cluster *Cluster) error {
+// check asks every manager, which must all answer within the limit.
+func (k *keepsakes) check(ctx context.Context, cluster *Cluster, limit time.Duration) error {
 	for _, each := range k.held {
 		for _, manager := range cluster.Managers() {
-			if err := each.check(ctx, cluster.Client(manager.Name())); err != nil {
+			if err := again(ctx, limit, func() error { return each.check(ctx, cluster.Client(manager.Name())) }); err != nil {
 				return fmt.Errorf("manager %s: %w", manager.Name(), err)
 			}
 		}
@@ -44,8 +47,11 @@ func (k keepsake) check(ctx context.Context, c *client.Client) error {
 	timed, cancel := context.WithTimeout(ctx, operationTime)
 	defer cancel()
 	config, err := c.Config(timed, k.key)
-	if err != nil {
-		return violationf("no write is lost", "%s of an earlier round cannot be read: %v", k.key, err)
+	switch {
+	case api.CodeOf(err) == api.CodeNotFound:
+		return violationf("no write is lost", "%s of an earlier round is gone", k.key)
+	case err != nil:
+		return fmt.Errorf("%s of an earlier round cannot be read: %w", k.key, err)
 	}
 	if got := string(config.Spec.Data); got != k.value {
 		return violationf("no write is lost", "%s of an earlier round holds %s, it held %s", k.key, got, k.value)

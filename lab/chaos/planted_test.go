@@ -13,7 +13,6 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
-	"github.com/orc-project/orc/sleep"
 )
 
 // A suite that finds nothing might be blind: it must catch each of the bugs in
@@ -58,7 +57,7 @@ func (b bug) wake(context.Context, *round) error {
 
 // holds waits until the bug holds somebody.
 func (b bug) holds(ctx context.Context) error {
-	return until(ctx, func() error {
+	return again(ctx, time.Minute, func() error {
 		_, err := os.Stat(b.file + ".held")
 		return err
 	})
@@ -77,7 +76,7 @@ func lostFence(planted bug) script {
 			return errors.Join(planted.wake(ctx, n), scaleWave(ctx, n), planted.holds(ctx))
 		},
 		end: func(ctx context.Context, n *round) error {
-			return errors.Join(until(ctx, func() error { return n.cluster.Ask(ctx, waveIsPlanned) }), planted.release())
+			return errors.Join(again(ctx, time.Minute, func() error { return n.cluster.Ask(ctx, waveIsPlanned) }), planted.release())
 		},
 	}
 }
@@ -92,7 +91,7 @@ func missedGap(planted bug) script {
 			if err := planted.holds(ctx); err != nil {
 				return err
 			}
-			return errors.Join(until(ctx, func() error { return n.writeElsewhere(ctx) }), planted.release())
+			return errors.Join(again(ctx, time.Minute, func() error { return n.writeElsewhere(ctx) }), planted.release())
 		},
 	}
 }
@@ -147,21 +146,6 @@ func (n *round) writeElsewhere(ctx context.Context) error {
 		return nil
 	}
 	return errors.New("no manager is well")
-}
-
-// until tries until there is no error.
-func until(ctx context.Context, try func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for {
-		err := try()
-		if err == nil {
-			return nil
-		}
-		if sleep.For(ctx, 50*time.Millisecond) != nil {
-			return err
-		}
-	}
 }
 
 // buggy is orc with the planted bugs in it.

@@ -19,7 +19,8 @@ import (
 var restore = Fault{
 	Name: "restore", On: Leader, Weight: 1, Hold: [2]time.Duration{0, 4 * time.Second}, Alone: true,
 	Begin: func(ctx context.Context, c *Cluster, _ *lab.Node) error {
-		return c.journal(Save, func() error { return c.save(ctx) })
+		// What came before may have left an election behind.
+		return again(ctx, healTime, func() error { return c.journal(Save, func() error { return c.save(ctx) }) })
 	},
 	End: func(ctx context.Context, c *Cluster, _ *lab.Node) error {
 		for _, node := range c.Managers() {
@@ -55,10 +56,12 @@ func (c *Cluster) save(ctx context.Context) error {
 // restore returns when the first manager answers, as the only one.
 func (c *Cluster) restore(ctx context.Context) error {
 	var key string
-	if err := c.Ask(ctx, func(ctx context.Context, api *client.Client) error {
-		answer, err := api.UnlockKey(ctx)
-		key = answer.Key
-		return err
+	if err := again(ctx, healTime, func() error {
+		return c.Ask(ctx, func(ctx context.Context, api *client.Client) error {
+			answer, err := api.UnlockKey(ctx)
+			key = answer.Key
+			return err
+		})
 	}); err != nil {
 		return fmt.Errorf("unlock key: %w", err)
 	}

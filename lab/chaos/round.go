@@ -109,10 +109,10 @@ func (n *round) play(ctx context.Context, random *rand.Rand) (settled time.Durat
 	if settled, err = n.storm(ctx, random); err != nil {
 		return settled, err
 	}
-	if err := n.traffic.final(ctx); err != nil {
+	if err := n.traffic.final(ctx, n.config.Converge); err != nil {
 		return settled, err
 	}
-	if err := n.kept.check(ctx, n.cluster); err != nil {
+	if err := n.kept.check(ctx, n.cluster, n.config.Converge); err != nil {
 		return settled, err
 	}
 	if err := Linearizable(n.history.Operations(), ""); err != nil {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/orc-project/orc/api/client"
-	"github.com/orc-project/orc/sleep"
 )
 
 // upTime is how long a lab may take to come up, downTime to go.
@@ -104,17 +103,9 @@ func (r *run) prepare(ctx context.Context) error {
 
 // ask is Cluster.Ask, again and again until it succeeds or takes too long.
 func (r *run) ask(ctx context.Context, ask func(context.Context, *client.Client) error) error {
-	deadline := time.Now().Add(r.config.Converge)
-	for {
-		err := r.cluster.Ask(ctx, ask)
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
-		if time.Now().After(deadline) {
-			return violationf("convergence", "no manager does what it is asked though all are well: %v", err)
-		}
-		if err := sleep.For(ctx, restAfterError); err != nil {
-			return err
-		}
+	err := again(ctx, r.config.Converge, func() error { return r.cluster.Ask(ctx, ask) })
+	if err == nil || ctx.Err() != nil {
+		return err
 	}
+	return violationf("convergence", "no manager does what it is asked though all are well: %v", err)
 }

@@ -112,18 +112,25 @@ func outcome(o Operation, err error) Outcome {
 	return Unknown
 }
 
-// final reads every key through every manager, which must all answer.
-func (t *traffic) final(ctx context.Context) error {
+// final reads every key through every manager, which must all answer within the limit.
+func (t *traffic) final(ctx context.Context, limit time.Duration) error {
 	for _, register := range t.registers {
 		for _, key := range register.Keys() {
 			for _, manager := range t.cluster.Managers() {
-				if !t.one(ctx, 0, manager.Name(), key, func(ctx context.Context, c *client.Client) (Operation, error) {
-					return register.Get(ctx, c, key)
-				}) {
-					return violationf("convergence", "manager %s does not let %s be read after all has healed", manager.Name(), key)
+				if err := again(ctx, limit, func() error { return t.get(ctx, manager.Name(), register, key) }); err != nil {
+					return violationf("convergence", "after all has healed: %v", err)
 				}
 			}
 		}
+	}
+	return nil
+}
+
+func (t *traffic) get(ctx context.Context, manager string, register Register, key string) error {
+	if !t.one(ctx, 0, manager, key, func(ctx context.Context, c *client.Client) (Operation, error) {
+		return register.Get(ctx, c, key)
+	}) {
+		return fmt.Errorf("manager %s does not let %s be read", manager, key)
 	}
 	return nil
 }
