@@ -13,9 +13,11 @@ type Cluster struct {
 	Name     string `json:"name"`
 	Identity string `json:"identity"`
 	// Roots are the CA certificates (PEM) that are trusted, the newest last.
-	// CAKey is the newest root's private key (PEM); it never leaves the managers.
+	// CAKey is the private key (PEM) of the one that issues; it never leaves the managers.
 	Roots []byte `json:"roots"`
 	CAKey []byte `json:"caKey"`
+	// CA is how far a rotation of the root is.
+	CA CARotation `json:"ca,omitzero"`
 	// Tokens let hosts join.
 	Tokens []StoredToken `json:"joinTokens"`
 	// UnlockKey is what an operator keeps outside of the cluster: snapshots open

@@ -22,6 +22,8 @@ type Node struct {
 	// KeyStep is the last step of a rotation of keys that a manager has done; see
 	// KeyRotation.
 	KeyStep int `json:"keyStep,omitempty"`
+	// Trust is a manager's, as it has it on its disk; a worker's is in its NodeInfo.
+	Trust Trust `json:"trust,omitzero"`
 	// Runs says whether the node runs containers (a manager with --no-agent does not).
 	Runs bool `json:"runs"`
 }
@@ -93,4 +95,6 @@ type NodeInfo struct {
 	// Subnets are the networks that the host itself reaches by a route of its own,
 	// orc's apart, sorted: no container network should overlap them.
 	Subnets []netip.Prefix `json:"subnets,omitempty"`
+	// Trust is as the node has it on its disk.
+	Trust Trust `json:"trust,omitzero"`
 }

@@ -51,8 +51,9 @@ func Issued(certificate *x509.Certificate) time.Time {
 type Authority struct {
 	cluster string
 	roots   []byte
-	root    *x509.Certificate
-	key     *ecdsa.PrivateKey
+	root    *x509.Certificate // that issues
+	key     *ecdsa.PrivateKey // its own
+	bridges []byte            // that lead from it to older roots
 }
 
 // New makes an authority with a new root for the cluster of that identity.
@@ -97,25 +98,26 @@ func Load(cluster *api.Cluster) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the CA's key: %w", err)
 	}
-	root := roots[len(roots)-1]
-	if !key.PublicKey.Equal(root.PublicKey) {
-		return nil, errors.New("the CA's key does not belong to its newest certificate")
+	for _, root := range roots {
+		if key.PublicKey.Equal(root.PublicKey) {
+			return &Authority{cluster: cluster.Identity, roots: cluster.Roots, root: root, key: key, bridges: cluster.CA.Bridges}, nil
+		}
 	}
-	return &Authority{cluster: cluster.Identity, roots: cluster.Roots, root: root, key: key}, nil
+	return nil, errors.New("the CA's key does not belong to any of its certificates")
 }
 
 // Roots are the trusted CA certificates (PEM), the newest last.
 func (a *Authority) Roots() []byte { return bytes.Clone(a.roots) }
 
-// Key is the newest root's private key (PEM), for the cluster's object.
+// Key is the private key (PEM) of the root that issues, for the cluster's object.
 func (a *Authority) Key() ([]byte, error) { return encodeKey(a.key) }
 
-// Digest is what join tokens pin: the lower-case hex SHA-256 of the newest root.
+// Digest is what join tokens pin: the lower-case hex SHA-256 of the root that issues.
 func (a *Authority) Digest() string { return digest(a.root) }
 
 // SignNode issues a certificate to a node for the key that signed the request
-// (PEM). lifetime of zero means api.DefaultCertLifetime; shorter ones than
-// api.MinCertLifetime are lengthened.
+// (PEM), a manager's with what leads from it to older roots. lifetime of zero means
+// api.DefaultCertLifetime; shorter ones than api.MinCertLifetime are lengthened.
 func (a *Authority) SignNode(request []byte, id string, role api.Role, lifetime time.Duration, now time.Time) ([]byte, error) {
 	if role != api.RoleManager && role != api.RoleWorker {
 		return nil, fmt.Errorf("issue a certificate: %q is not a node's role", role)
@@ -127,7 +129,11 @@ func (a *Authority) SignNode(request []byte, id string, role api.Role, lifetime 
 	if lifetime == 0 {
 		lifetime = api.DefaultCertLifetime
 	}
-	return a.issue(public, id, string(role), max(lifetime, api.MinCertLifetime), now)
+	certificate, err := a.issue(public, id, string(role), max(lifetime, api.MinCertLifetime), now)
+	if role == api.RoleManager {
+		certificate = append(certificate, a.bridges...)
+	}
+	return certificate, err
 }
 
 // IssueClient makes a key and a certificate (both PEM) for a user's client. They

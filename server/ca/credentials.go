@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,8 @@ type credentialState struct {
 	peer        Peer
 	certificate tls.Certificate
 	roots       *x509.CertPool
+	trust       api.Trust
+	trusted     []*x509.Certificate
 }
 
 // NewCredentials reads PEM and checks that the parts belong together.
@@ -47,17 +50,32 @@ func (c *Credentials) Replace(certificate, key, roots []byte) error {
 	if err != nil {
 		return fmt.Errorf("read the CA's certificates: %w", err)
 	}
-	pool := x509.NewCertPool()
+	state := &credentialState{peer: peer, certificate: pair, roots: x509.NewCertPool(), trusted: trusted}
 	for _, each := range trusted {
-		pool.AddCert(each)
+		state.roots.AddCert(each)
+		state.trust.Roots = append(state.trust.Roots, digest(each))
+		if pair.Leaf.CheckSignatureFrom(each) == nil {
+			state.trust.Issuer = digest(each)
+		}
 	}
-	usages := []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: pool, KeyUsages: usages, CurrentTime: Issued(pair.Leaf)}); err != nil {
+	var between []*x509.Certificate
+	for _, der := range pair.Certificate[1:] {
+		certificate, err := x509.ParseCertificate(der)
+		if err != nil {
+			return fmt.Errorf("read what leads to the certificate's root: %w", err)
+		}
+		between = append(between, certificate)
+	}
+	issued := Issued(pair.Leaf).Add(time.Second) // it is told to the second, and so is when a root begins
+	if err := verify(pair.Leaf, between, x509.VerifyOptions{Roots: state.roots, CurrentTime: issued}); err != nil {
 		return fmt.Errorf("check the certificate against the CA: %w", err)
 	}
-	c.state.Store(&credentialState{peer: peer, certificate: pair, roots: pool})
+	c.state.Store(state)
 	return nil
 }
+
+// Trust is by which roots these credentials go.
+func (c *Credentials) Trust() api.Trust { return c.state.Load().trust }
 
 // Peer is who these credentials make one.
 func (c *Credentials) Peer() Peer { return c.state.Load().peer }
@@ -145,6 +163,17 @@ func (c *Credentials) VerifyManager(connection tls.ConnectionState) error {
 		return errors.New("the other end is no manager of this cluster")
 	}
 	return verify(leaf, connection.PeerCertificates[1:], x509.VerifyOptions{Roots: state.roots})
+}
+
+// Trusts says whether the root by which a connection's other end was verified is one
+// that is trusted now.
+func (c *Credentials) Trusts(connection *tls.ConnectionState) bool {
+	for _, chain := range connection.VerifiedChains {
+		if slices.ContainsFunc(c.state.Load().trusted, chain[len(chain)-1].Equal) {
+			return true
+		}
+	}
+	return false
 }
 
 // verify checks a node's certificate, which may come with what leads to a root.

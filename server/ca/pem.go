@@ -61,7 +61,7 @@ func CheckRoots(roots []byte, pinned string) ([]byte, error) {
 		}
 	}
 	return nil, api.Errorf(api.CodeUnauthorized,
-		"the manager's CA is not the one of the token: the address or the token is of another cluster")
+		"the manager's CA is not the one of the token: the address or the token is of another cluster, or the CA was rotated since: `orc token worker` or `orc token manager` on a manager prints one that is in force")
 }
 
 // parseRequest returns the public key of a request whose signature proves that

@@ -155,11 +155,11 @@ func Tokens(cluster *api.Cluster, now time.Time) []api.TokenView {
 
 // show puts what a joiner needs together; the command is the caller's.
 func show(cluster *api.Cluster, token *api.StoredToken, secret string) (api.JoinToken, error) {
-	roots, err := parseCertificates(cluster.Roots)
+	authority, err := Load(cluster)
 	if err != nil {
 		return api.JoinToken{}, err
 	}
-	text := api.Token{Digest: digest(roots[len(roots)-1]), Secret: secret}.String()
+	text := api.Token{Digest: authority.Digest(), Secret: secret}.String()
 	return api.JoinToken{ID: token.ID, Role: token.Role, Token: text, Expires: token.Expires, Uses: token.Uses}, nil
 }
 

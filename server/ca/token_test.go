@@ -23,7 +23,7 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 func newCluster(t *testing.T) *api.Cluster {
 	t.Helper()
-	cluster := &api.Cluster{Identity: "cluster1", Roots: newAuthority(t, "cluster1").Roots()}
+	cluster := foundCluster(t)
 	RotateTokens(cluster, deriver("ring"), noon, api.RoleManager, api.RoleWorker)
 	return cluster
 }
