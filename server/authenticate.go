@@ -35,6 +35,11 @@ func (s *Server) peer(r *http.Request) (ca.Peer, error) {
 		return ca.Peer{}, api.Errorf(api.CodeUnauthorized, "the certificate is not one of this cluster")
 	}
 	if peer.Role == ca.RoleClient {
+		// Nodes keep their connections when the CA's root is another: they have a new
+		// certificate already.
+		if !s.config.Credentials.Trusts(r.TLS) {
+			return ca.Peer{}, api.Errorf(api.CodeUnauthorized, "the certificate is of a CA that was replaced: `orc context create` on a manager makes a new one")
+		}
 		return peer, nil
 	}
 	node := store.Get[api.Node](s.config.Store.Snapshot(), peer.ID)

@@ -19,6 +19,7 @@ import (
 	"github.com/orc-project/orc/scheduler"
 	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/server/managers"
+	"github.com/orc-project/orc/server/rotation"
 	"github.com/orc-project/orc/server/session"
 	"github.com/orc-project/orc/store"
 )
@@ -105,6 +106,9 @@ func (s *Server) duties() []duty {
 		func(ctx context.Context, _ store.Leadership) error { return s.managers.Keep(ctx) },
 		func(ctx context.Context, leadership store.Leadership) error {
 			return s.dispatcher.Orphans(ctx, leadership, s.managers.Alive, s.managers.Answers)
+		},
+		func(ctx context.Context, leadership store.Leadership) error {
+			return rotation.Keep(ctx, s.config.Store, leadership, s.log.Named("ca"))
 		},
 	}
 }

@@ -52,6 +52,8 @@ type Config struct {
 	TLS func() *tls.Config
 	// Info describes the node, asked for at every connection and now and then.
 	Info func() api.NodeInfo
+	// Changed, which may be nil, is sent to when what Info tells has changed.
+	Changed <-chan struct{}
 	// Welcomed, which may be nil, is told of every manager's answer.
 	Welcomed func(wire.Welcome)
 }
@@ -268,6 +270,10 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 		case <-ctx.Done():
 			return s.leave(received)
 		case <-heartbeat.C:
+		case <-s.config.Changed:
+			soon = true
+			look.Reset(0)
+			continue
 		case <-look.C:
 			soon = false
 			look.Reset(infoInterval)

@@ -114,6 +114,10 @@ type Welcome struct {
 	// Host, if set, is after how much silence of the other's kernel the connection is
 	// to be broken: it is shorter than Timeout.
 	Host time.Duration `cbor:"8,keyasint,omitempty"`
+	// Issuer is the digest of the root that the node's certificate is to be of; empty for
+	// any. A node that has another is to renew it at a random moment within RenewWithin.
+	Issuer      string        `cbor:"9,keyasint,omitempty"`
+	RenewWithin time.Duration `cbor:"10,keyasint,omitempty"`
 }
 
 // Assignment is a task for the node, with what it takes to run it beside its

@@ -56,7 +56,7 @@ var routes []Route
 
 func init() {
 	routes = slices.Concat(
-		clusterRoutes, tokenRoutes, keyRoutes, snapshotRoutes, nodeRoutes, appRoutes, serviceRoutes, taskRoutes, watchRoutes, doctorRoutes, imageRoutes, networkRoutes, volumeRoutes,
+		clusterRoutes, caRoutes, tokenRoutes, keyRoutes, snapshotRoutes, nodeRoutes, appRoutes, serviceRoutes, taskRoutes, watchRoutes, doctorRoutes, imageRoutes, networkRoutes, volumeRoutes,
 		diskRoutes,
 		fileRoutes(api.KindSecret), fileRoutes(api.KindConfig),
 	)

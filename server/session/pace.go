@@ -22,6 +22,14 @@ const (
 	beatsPerSecond = 500
 )
 
+// renewalsPerSecond is how many nodes renew their certificates a second when all have to
+// at once, for the CA's root is another: a handshake, a signature and a write each.
+const renewalsPerSecond = 200
+
+func renewWithin(snapshot *store.Snapshot) time.Duration {
+	return time.Duration(store.Count[api.Node](snapshot)) * time.Second / renewalsPerSecond
+}
+
 // pace is how the two ends of a session know that the other is there.
 type pace struct {
 	beat    time.Duration // how often either sends something

@@ -146,6 +146,7 @@ func (s *session) welcome(snapshot *store.Snapshot) *wire.Welcome {
 	}
 	if cluster := store.Get[api.Cluster](snapshot, api.ClusterID); cluster != nil {
 		welcome.Cluster, welcome.Roots, welcome.DataPort = cluster.Identity, cluster.Roots, cluster.Settings.Data()
+		welcome.Issuer, welcome.RenewWithin = cluster.CA.Issuer, renewWithin(snapshot)
 	}
 	return welcome
 }
