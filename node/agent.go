@@ -52,7 +52,7 @@ func (n *process) serveAgent(ctx context.Context) error {
 	client := session.New(session.Config{
 		Node: worker, Managers: n.managers(), File: n.managersFile(), TLS: n.credentials.Client,
 		Info:     func() api.NodeInfo { return n.describe(rt, engine, fabric) },
-		Welcomed: n.welcomed,
+		Welcomed: n.welcomed, Changed: n.trustedAnew,
 	}, n.log.Named("session"))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return watch(ctx) })
@@ -103,8 +103,12 @@ func (n *process) welcomed(welcome wire.Welcome) {
 	n.remember(welcome.Managers)
 	n.tellRole(welcome.Node.Role)
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.trust(welcome.Roots); err != nil {
+	following := n.following
+	n.mu.Unlock()
+	if following { // which a session with a manager that is behind must not undo
+		return
+	}
+	if err := n.followRoots(welcome.Roots, welcome.Issuer, welcome.RenewWithin); err != nil {
 		n.log.Error("the cluster's CA certificates cannot be taken over", zap.Error(err))
 	}
 }

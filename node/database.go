@@ -20,6 +20,9 @@ type database struct {
 	ring   *seal.Ring
 	member *member.Member
 	store  *etcd.Store
+	// trusts are the roots that the member trusts when it dials others: those that it
+	// was started with.
+	trusts []string
 	// snapshots are made of it.
 	snapshots *snapshots
 }
@@ -41,7 +44,7 @@ func (n *process) openDatabase(ctx context.Context, peers map[string]string) err
 		}
 	}
 	config.Peers = peers
-	db := &database{ring: n.keys}
+	db := &database{ring: n.keys, trusts: n.credentials.Trust().Roots}
 	if db.member, err = member.Start(ctx, config); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +27,9 @@ type identity struct {
 	// Banned is api.Cluster.Banned as a manager knew it last: it holds before the
 	// database is open, too.
 	Banned map[string]time.Time `json:"banned,omitempty"`
+	// Former are the digests of the CA's roots that this node has trusted before: join
+	// tokens of that time are of this cluster, too.
+	Former []string `json:"former,omitempty"`
 	// Alone is set by a restore until the database knows this node, which it does as
 	// its only manager.
 	Alone *newcomer `json:"alone,omitempty"`
@@ -110,12 +112,13 @@ func (d *directory) save(id *identity) error {
 	return d.write("node.json", append(data, '\n'), 0o600)
 }
 
-// saveRoots replaces the roots alone, and says whether they were others.
-func (d *directory) saveRoots(roots []byte) (changed bool, err error) {
-	if old, err := os.ReadFile(d.file("roots.crt")); err == nil && bytes.Equal(old, roots) {
-		return false, nil
+// roots are those that the node trusts (PEM).
+func (d *directory) roots() ([]byte, error) {
+	roots, err := os.ReadFile(d.file("roots.crt"))
+	if err != nil {
+		return nil, fmt.Errorf("read the node's credentials: %w", err)
 	}
-	return true, d.write("roots.crt", roots, 0o644)
+	return roots, nil
 }
 
 // write replaces a file as a whole: after a crash it is the old or the new one.

@@ -27,6 +27,7 @@ func (n *process) describe(rt runtime.Runtime, engine map[string]string, fabric 
 	}
 	info.Version, info.Engine, info.Subnets = version.Version, engine, fabric.HostSubnets()
 	info.Capacity.Generic = n.config.Generic
+	info.Trust = n.credentials.Trust()
 	if address, err := netip.ParseAddr(hostOf(n.config.Advertise)); err == nil {
 		info.Address = address
 	}

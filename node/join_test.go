@@ -36,7 +36,9 @@ func newManager(t *testing.T, listener net.Listener) *manager {
 	t.Helper()
 	authority, err := ca.New("cluster1", time.Now())
 	require.NoError(t, err)
-	m := &manager{cluster: &api.Cluster{Identity: "cluster1", Roots: authority.Roots()}, address: listener.Addr().String()}
+	caKey, err := authority.Key()
+	require.NoError(t, err)
+	m := &manager{cluster: &api.Cluster{Identity: "cluster1", Roots: authority.Roots(), CAKey: caKey}, address: listener.Addr().String()}
 	ca.RotateTokens(m.cluster, keyRing, time.Now(), api.RoleManager, api.RoleWorker)
 	request, key, err := ca.NewRequest()
 	require.NoError(t, err)
@@ -183,8 +185,8 @@ func TestRenewedCredentialsReplaceTheOld(t *testing.T) {
 	m := newManager(t, listen(t))
 	n := joiner(t, m.address, m.token(t, api.RoleWorker))
 	require.NoError(t, n.join(t.Context()))
-	require.NoError(t, n.trust(n.mustRead(t, "roots.crt")))
-	require.Error(t, n.trust(newManager(t, listen(t)).cluster.Roots), "roots that the certificate is not of")
+	require.NoError(t, n.followRoots(n.mustRead(t, "roots.crt"), "", 0))
+	require.Error(t, n.followRoots(newManager(t, listen(t)).cluster.Roots, "", 0), "roots that the certificate is not of")
 	read, err := n.dir.credentials(nil)
 	require.NoError(t, err)
 	require.Equal(t, n.credentials.Peer(), read.Peer())

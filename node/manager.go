@@ -63,6 +63,7 @@ func (n *process) serveManager(ctx context.Context) error {
 	group.Go(func() error { return n.followManagers(ctx) })
 	group.Go(func() error { return n.watchKeys(ctx) })
 	group.Go(func() error { return n.watchTrust(ctx) })
+	group.Go(func() error { return n.acknowledgeTrust(ctx) })
 	return group.Wait()
 }
 

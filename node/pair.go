@@ -104,9 +104,9 @@ func (d *directory) credentials(ring *seal.Ring) (*ca.Credentials, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the node's credentials: %w", err)
 	}
-	roots, err := os.ReadFile(d.file("roots.crt"))
+	roots, err := d.roots()
 	if err != nil {
-		return nil, fmt.Errorf("read the node's credentials: %w", err)
+		return nil, err
 	}
 	if block := keyBlock(text); block.Type == sealedKey && ring != nil {
 		key, err := ring.Open("node.pem", block.Bytes)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,18 +19,29 @@ import (
 // is time for many.
 const renewRetry = time.Minute
 
+// reissueRetry is that pause while the cluster waits for it, for its root is another.
+const reissueRetry = 2 * time.Second
+
 // renewLook is how often the clock is looked at: it may have been put right since,
 // and a suspended host's timers stand still.
 const renewLook = time.Minute
 
-// renewLoop keeps the node's certificate valid: connections go on, new ones use
-// the new one.
+// renewLoop keeps the node's certificate valid, and of the root that issues:
+// connections go on, new ones use the new one.
 func (n *process) renewLoop(ctx context.Context) error {
 	at := n.credentials.RenewAt()
 	for {
 		wait, due := renewIn(at, now())
-		if err := sleep.For(ctx, wait); err != nil {
-			return err
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case within := <-n.outdated:
+			due = sleep.For(ctx, rand.N(within+1)) == nil && n.isOutdated()
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		if !due {
 			continue
@@ -39,7 +52,7 @@ func (n *process) renewLoop(ctx context.Context) error {
 			}
 			n.log.Warn("the certificate could not be renewed: trying again",
 				zap.Time("ends", n.credentials.Leaf().NotAfter), zap.Error(err))
-			at = now().Add(renewRetry)
+			at = now().Add(n.renewPause())
 			continue
 		}
 		at = n.credentials.RenewAt()
@@ -54,6 +67,21 @@ func renewIn(at, now time.Time) (wait time.Duration, due bool) {
 	return max(min(left, renewLook), time.Second), left <= renewLook
 }
 
+// isOutdated says whether the certificate is of a root that issues no more.
+func (n *process) isOutdated() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.issuedAsTold(n.credentials)
+}
+
+// renewPause is the time until a renewal that failed is tried again.
+func (n *process) renewPause() time.Duration {
+	if n.isOutdated() {
+		return reissueRetry
+	}
+	return renewRetry
+}
+
 // renew gets the next certificate from one of the managers. One for another role
 // than the node plays is taken only when it is ready to change it.
 func (n *process) renew(ctx context.Context, managers []string, anyRole bool) error {
@@ -61,10 +89,22 @@ func (n *process) renew(ctx context.Context, managers []string, anyRole bool) er
 	if err != nil {
 		return err
 	}
-	var answer api.RenewAnswer
-	if err := n.ask(ctx, managers, "/v1/renew", api.RenewRequest{Request: request}, &answer); err != nil {
-		return err
+	err = &unreachable{errors.New("no manager's address is known")}
+	for i := range managers {
+		var answer api.RenewAnswer
+		if err = n.ask(ctx, managers[i:i+1], "/v1/renew", api.RenewRequest{Request: request}, &answer); err == nil {
+			err = n.take(answer, key, anyRole)
+		}
+		if err == nil || !transient(err) {
+			break
+		}
 	}
+	return err
+}
+
+// take puts a renewed certificate in force, with the roots that are trusted already if
+// it is of one of those: what the roots are, the manager that answered may know late.
+func (n *process) take(answer api.RenewAnswer, key []byte, anyRole bool) error {
 	next, err := ca.NewCredentials(answer.Certificate, key, answer.Roots)
 	if err != nil {
 		return err
@@ -75,10 +115,19 @@ func (n *process) renew(ctx context.Context, managers []string, anyRole bool) er
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.dir.saveCredentials(answer.Certificate, key, answer.Roots); err != nil {
+	roots, err := n.dir.roots()
+	if err != nil {
 		return err
 	}
-	return n.credentials.Replace(answer.Certificate, key, answer.Roots)
+	if known, err := ca.NewCredentials(answer.Certificate, key, roots); err == nil {
+		next = known
+	} else {
+		roots = answer.Roots
+	}
+	if !n.issuedAsTold(next) {
+		return &unreachable{errors.New("the manager does not know yet of the CA's root that issues now")}
+	}
+	return n.putInForce(slices.Concat(answer.Certificate, key), roots)
 }
 
 // ask asks the first of the managers that answers. One that says alone that this node
@@ -95,17 +144,4 @@ func (n *process) ask(ctx context.Context, managers []string, path string, quest
 		}
 	}
 	return err
-}
-
-// trust puts the CA certificates in force that the cluster has now. n.mu is held.
-func (n *process) trust(roots []byte) error {
-	pair := n.dir.pair.text
-	if _, err := ca.NewCredentials(pair, pair, roots); err != nil {
-		return err
-	}
-	changed, err := n.dir.saveRoots(roots)
-	if err != nil || !changed {
-		return err
-	}
-	return n.credentials.Replace(pair, pair, roots)
 }

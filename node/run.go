@@ -3,10 +3,11 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -33,7 +34,7 @@ func Run(ctx context.Context, config Config, log *zap.Logger) error {
 		return err
 	}
 	for locked := true; locked; {
-		n := &process{config: config, dir: dir, log: log, told: make(chan api.Role, 1), locking: make(chan struct{}, 1)}
+		n := newProcess(config, dir, log)
 		err = n.run(ctx)
 		locked = errors.Is(err, errLock)
 		if failed := n.close(); failed != nil || !locked {
@@ -41,6 +42,13 @@ func Run(ctx context.Context, config Config, log *zap.Logger) error {
 		}
 	}
 	return nil
+}
+
+func newProcess(config Config, dir *directory, log *zap.Logger) *process {
+	return &process{
+		config: config, dir: dir, log: log, told: make(chan api.Role, 1), locking: make(chan struct{}, 1),
+		outdated: make(chan time.Duration, 1), trustedAnew: make(chan struct{}, 1), acknowledging: make(chan struct{}, 1),
+	}
 }
 
 // process is a node's process.
@@ -60,9 +68,17 @@ type process struct {
 	// told is what the cluster calls this node, when that is news.
 	told    chan api.Role
 	locking chan struct{} // asks the process to lock itself
+	// outdated is told within which time to renew a certificate of a root that issues no
+	// more; trustedAnew (the agent) and acknowledging, that the trust of this node is another now.
+	outdated                   chan time.Duration
+	trustedAnew, acknowledging chan struct{}
+	// issuer is the root that the certificate is to be of (api.CARotation.Issuer), as the
+	// cluster told last; following says that the database itself tells, not a session.
+	issuer    string
+	following bool
 
-	// mu guards what identity says of the role and of managers, the credentials'
-	// files, keys and wrap.
+	// mu guards what identity says of the role, of managers and of trust, the
+	// credentials' files, keys, wrap, issuer and following.
 	mu sync.Mutex
 }
 
@@ -110,11 +126,8 @@ func (n *process) identify() error {
 		}
 		return err
 	}
-	if err := n.ofThisCluster(); err != nil {
-		return err
-	}
 	n.identity = id
-	return nil
+	return n.ofThisCluster()
 }
 
 // open reads what a node has of keys and certificates.
@@ -148,9 +161,12 @@ func (n *process) ofThisCluster() error {
 	if err != nil {
 		return err
 	}
-	roots, err := os.ReadFile(n.dir.file("roots.crt"))
+	roots, err := n.dir.roots()
 	if err != nil {
-		return fmt.Errorf("read the node's credentials: %w", err)
+		return err
+	}
+	if slices.Contains(n.identity.Former, token.Digest) {
+		return nil
 	}
 	if _, err := ca.CheckRoots(roots, token.Digest); err != nil {
 		return api.Conflictf("%s belongs to another cluster than the token: choose another --data-dir, or empty this one to leave its cluster", n.dir.path)

@@ -21,6 +21,8 @@ const lingerPause = 100 * time.Millisecond
 
 // watchTrust makes this manager trust whom the cluster trusts until ctx ends.
 func (n *process) watchTrust(ctx context.Context) error {
+	n.follow(true)
+	defer n.follow(false)
 	watcher := n.database.store.Watch()
 	defer watcher.Close()
 	var seen *api.Cluster
@@ -35,8 +37,18 @@ func (n *process) watchTrust(ctx context.Context) error {
 		}
 		seen = cluster
 		n.ban(cluster.Banned)
+		if err := n.followRoots(cluster.Roots, cluster.CA.Issuer, 0); err != nil {
+			n.log.Error("the cluster's CA certificates cannot be taken over", zap.Error(err))
+		}
 		n.database.member.Recheck()
 	}
+}
+
+// follow notes whether the database tells whom to trust.
+func (n *process) follow(database bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.following = database
 }
 
 // nextOrGone waits for the next update, and meanwhile puts out what is left of banned
