@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -38,7 +39,8 @@ complete -c orc -n 'count (__orc_complete) >/dev/null' -f -a '(__orc_complete)'
 func (p *program) completion() *cli.Command {
 	return &cli.Command{
 		Name: "completion", Usage: "Print the completion script of a shell", ArgsUsage: "bash|zsh|fish",
-		Description: examples("source <(orc completion bash)", "orc completion zsh >~/.zfunc/_orc", "orc completion fish | source"),
+		Description: examples("source <(orc completion bash)", "orc completion zsh >~/.zfunc/_orc", "orc completion fish | source") +
+			"\n\nIt completes commands, flags, and the names of what the manager has.",
 		Action: func(c *cli.Context) error {
 			if err := argCount(c, 1, 1); err != nil {
 				return err
@@ -54,8 +56,20 @@ func (p *program) completion() *cli.Command {
 }
 
 // complete prints what the last word could become.
-func (p *program) complete(words []string) error {
-	for _, word := range completions(p.app(), words) {
+func (p *program) complete(ctx context.Context, words []string) error {
+	typed := ""
+	if len(words) > 0 {
+		typed, words = words[len(words)-1], words[:len(words)-1]
+	}
+	candidates, noun, global := completions(p.app(), words, typed)
+	if noun != "" {
+		candidates = p.names(ctx, noun, global)
+	}
+	slices.Sort(candidates)
+	for _, word := range slices.Compact(candidates) {
+		if !strings.HasPrefix(word, typed) {
+			continue
+		}
 		if _, err := fmt.Fprintln(p.Out, word); err != nil {
 			return err
 		}
@@ -63,29 +77,31 @@ func (p *program) complete(words []string) error {
 	return nil
 }
 
-func completions(app *cli.App, words []string) []string {
+// completions are the flags or commands that may follow the words. Where a name is
+// wanted instead it returns the noun, and the words before the command, which say
+// whom to ask.
+func completions(app *cli.App, words []string, typed string) (candidates []string, noun string, global []string) {
 	flags, commands := app.Flags, app.Commands
-	typed := ""
-	if len(words) > 0 {
-		typed, words = words[len(words)-1], words[:len(words)-1]
-	}
+	takes := ""
 	for i := 0; i < len(words); i++ {
 		word := words[i]
 		if strings.HasPrefix(word, "-") {
 			flag := findFlag(flags, strings.TrimLeft(word, "-"))
 			if flag != nil && !isBool(flag) && !strings.Contains(word, "=") {
 				if i == len(words)-1 {
-					return nil // its value, which nobody knows
+					return nil, "", nil // its value, which nobody knows
 				}
 				i++
 			}
 			continue
 		}
 		if next := find(commands, word); next != nil {
-			flags, commands = next.Flags, next.Subcommands
+			if global == nil {
+				global = words[:i:i]
+			}
+			flags, commands, takes = next.Flags, next.Subcommands, next.ArgsUsage
 		}
 	}
-	var candidates []string
 	if strings.HasPrefix(typed, "-") {
 		for _, flag := range flags {
 			if visible, can := flag.(cli.VisibleFlag); !can || visible.IsVisible() {
@@ -99,7 +115,9 @@ func completions(app *cli.App, words []string) []string {
 				candidates = append(candidates, command.Name)
 			}
 		}
+		if len(commands) == 0 {
+			noun = leadingNoun.FindString(takes)
+		}
 	}
-	slices.Sort(candidates)
-	return slices.DeleteFunc(candidates, func(word string) bool { return !strings.HasPrefix(word, typed) })
+	return candidates, noun, global
 }

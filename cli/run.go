@@ -50,7 +50,7 @@ type program struct {
 
 func (p *program) run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == "__complete" {
-		return p.complete(args[1:])
+		return p.complete(ctx, args[1:])
 	}
 	if len(args) == 1 && (args[0] == "--version" || args[0] == "-v") {
 		args = []string{"version", "--client"}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/cli"
 )
 
@@ -83,6 +84,23 @@ func TestCompletionKnowsCommandsAndFlags(t *testing.T) {
 		require.Zero(t, code)
 		require.Equal(t, want, out, line)
 	}
+}
+
+func TestCompletionKnowsNames(t *testing.T) {
+	f := newFake(t)
+	f.on("GET /v1/services", []api.ServiceView{web(nil), web(func(v *api.ServiceView) { v.Name = "db" })})
+	complete := func(words ...string) string {
+		code, out, errors := orc(t, append([]string{"__complete", "--host", f.host}, words...)...)
+		require.Zero(t, code)
+		require.Empty(t, errors)
+		return out
+	}
+	require.Equal(t, "db\nweb\n", complete("service", "ps", ""))
+	require.Equal(t, "web\n", complete("service", "scale", "w"))
+	require.Equal(t, "web\n", complete("service", "rm", "db", "w"))
+	require.Equal(t, "--filter\n--format\n", complete("service", "ps", "--f"))
+	require.Empty(t, complete("service", "create", "w"), "an image's name nobody knows")
+	require.Empty(t, complete("network", "rm", ""), "an error offers nothing")
 }
 
 // BenchmarkStart is what every command pays before it asks a manager.
