@@ -53,7 +53,7 @@ func (a *attachment) list() []netip.Addr {
 // rules derives the packet rules.
 func (v *view) rules() rules.State {
 	state := rules.State{
-		Links:         rules.Links{Host: v.indexes.Host, Overlay: v.indexes.Overlay, Share: v.share()},
+		Links:         rules.Links{Host: v.indexes.Host, Overlay: v.indexes.Overlay},
 		Services:      make(map[netip.Addr][]netip.Addr, len(v.Services)),
 		Ports:         make(map[rules.Port]rules.Published),
 		Containers:    make(map[string]rules.Container, len(v.attachments)),
@@ -94,18 +94,6 @@ func (v *view) rules() rules.State {
 		}
 	}
 	return state
-}
-
-// share is this node's part of the ports that published connections are sent on
-// from: all nodes count alike.
-func (v *view) share() rules.Share {
-	before := 0
-	for _, peer := range v.Peers {
-		if peer.Number < v.Number {
-			before++
-		}
-	}
-	return rules.ShareOf(before, len(v.Peers)+1)
 }
 
 // publish finds where connections to a published port go from this node.

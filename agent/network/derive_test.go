@@ -77,7 +77,7 @@ func TestConnectionsGoToTasksThatAreReadyAndNotLeaving(t *testing.T) {
 	}, state.Ports)
 	require.Equal(t, map[string]rules.Container{"ob": {Addresses: []netip.Addr{ip("10.0.0.1"), ip("10.255.0.1")}, Egress: true}}, state.Containers)
 	require.Equal(t, []uint16{2}, state.Nodes)
-	require.Equal(t, rules.Links{Host: 7, Overlay: 8, Share: rules.ShareOf(0, 3)}, state.Links)
+	require.Equal(t, rules.Links{Host: 7, Overlay: 8}, state.Links)
 	require.Equal(t, []rules.Subnet{
 		{Prefix: netip.MustParsePrefix("10.0.0.0/20")}, {Prefix: netip.MustParsePrefix("10.0.16.0/20")},
 		{Prefix: netip.MustParsePrefix("10.255.0.0/16"), Isolated: true},

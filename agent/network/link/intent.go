@@ -27,10 +27,10 @@ func hostTable() table {
 
 // timeWait is for how many seconds a router remembers a connection that ended: longer
 // than the container that closed it, whose TIME-WAIT takes 60 s (TCP_TIMEWAIT_LEN)
-// and, as the kernel's long timers do, up to an eighth more. If package rules gave the
-// port to another connection before, the container would refuse it when it looks
-// older than the last one (RFC 6191): by chance, since clients begin their timestamps
-// anywhere. It would connect a second later.
+// and, as the kernel's long timers do, up to an eighth more. Sooner a client's port
+// may be another connection's by translation, and the container refuses it when it
+// looks older than the last one (RFC 6191): by chance, since clients begin their
+// timestamps anywhere. It would connect a second later.
 const timeWait = 70
 
 // routerTable is what every router is to hold.

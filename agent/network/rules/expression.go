@@ -47,6 +47,11 @@ func field(base expr.PayloadBase, offset, length, register uint32) rule {
 	return rule{&expr.Payload{DestRegister: register, Base: base, Offset: offset, Len: length}}
 }
 
+// etherNode is the node that sent a frame over the overlay: see scheme.NodeMAC.
+func etherNode(register uint32) rule {
+	return field(expr.PayloadBaseLLHeader, 10, 2, register)
+}
+
 // Conditions: where one does not hold, the rule ends.
 
 // from is `iifname LINK`.
@@ -255,6 +260,11 @@ func remember() rule {
 	return rule{&expr.Ct{Key: expr.CtKeyMARK, Register: r0, SourceRegister: true}}
 }
 
+// zone is `ct original zone set` to the number at r0.
+func zone() rule {
+	return rule{original{&expr.Ct{Key: expr.CtKeyZONE, Register: r0, SourceRegister: true}}}
+}
+
 // recall loads `ct mark` into r0.
 func recall() rule { return rule{&expr.Ct{Key: expr.CtKeyMARK, Register: r0}} }
 
@@ -291,4 +301,9 @@ func translating(hook *nftables.ChainHook, priority *nftables.ChainPriority) *ba
 // dropping is a place where what no rule accepts is dropped.
 func dropping(hook *nftables.ChainHook, priority *nftables.ChainPriority) *base {
 	return &base{kind: nftables.ChainTypeFilter, hook: hook, priority: priority, policy: nftables.ChainPolicyDrop}
+}
+
+// after is a place behind another.
+func after(priority *nftables.ChainPriority) *nftables.ChainPriority {
+	return nftables.ChainPriorityRef(*priority + 1)
 }

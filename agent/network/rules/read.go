@@ -143,7 +143,7 @@ func sameRules(meant []rule, found [][]byte) (bool, error) {
 			return false, err
 		}
 		for j, expression := range rule {
-			written, err := expr.Marshal(unix.NFPROTO_IPV4, expression)
+			written, err := marshal(expression)
 			if err != nil {
 				return false, err
 			}

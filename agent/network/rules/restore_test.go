@@ -43,6 +43,7 @@ func TestWhatWasChangedIsRestored(t *testing.T) {
 		"router: chain services: its rules have changed":                                     func() { conn.AddRule(&nftables.Rule{Table: ours, Chain: chain("services"), Exprs: accept()}) },
 		"router: chain refuse: its rules have changed":                                       func() { r := rule("refuse", 2); r.Exprs = accept(); conn.ReplaceRule(r) },
 		"router: chain mesh: its rules have changed":                                         func() { conn.FlushChain(chain("mesh")) },
+		"router: chain zones: its rules have changed":                                        func() { conn.FlushChain(chain("zones")) },
 		"router: chain guest is not orc's":                                                   func() { conn.AddChain(chain("guest")) },
 		"router: chain sources is in another place":                                          func() { c := chain("sources"); c.Policy = &drops; conn.AddChain(c) },
 		"router: set guest is not orc's":                                                     func() { s := setOf("host"); s.Name = "guest"; require.NoError(t, conn.AddSet(s, nil)) },

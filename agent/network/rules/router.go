@@ -14,9 +14,9 @@ var gateway = netip.PrefixFrom(scheme.Gateway, 32)
 
 // routerChains are those of the router's table, classes apart.
 //
-//	prerouting:  raw      who sends from an address that is not his
-//	             mangle   answers to what came over another node → back over it
-//	             dstnat   services, published ports → a backend
+//	prerouting:  raw      who sends from an address that is not his; which node sent it on
+//	             mangle   remembers the node that a connection came over
+//	             dstnat   services, published ports → a backend; answers → back over that node
 //	forward:     mangle   segments fit the way
 //	             filter   who may reach whom
 //	input:       filter   containers reach their DNS server, nothing else
@@ -32,13 +32,6 @@ func routerChains(links Links) map[string]chain {
 		return do(to(scheme.Uplink), protocol(number), daddr(r0), mapped("egress"),
 			sendFromPorts(scheme.FirstEgressPort, scheme.LastEgressPort))
 	}
-	// The client's address stays; its port only if the node is the only one.
-	passOn := func(number byte) rule {
-		if links.Share == (Share{}) {
-			return do(from(scheme.Uplink), translated(), protocol(number), accept())
-		}
-		return do(from(scheme.Uplink), translated(), protocol(number), saddr(r0), sendFromPorts(links.Share.First, links.Share.Last))
-	}
 	outward := do(to(scheme.Uplink), iifname(r0), saddr(r4), in("leaving"), daddr(r0))
 
 	return map[string]chain{
@@ -51,8 +44,16 @@ func routerChains(links Links) map[string]chain {
 			do(iifname(r0), saddr(r4), in("sources"), accept()),
 			drop(),
 		}},
+		// A client may ask two nodes from the same port, and both may send it on to the same
+		// container. Here the connections are told apart by the node, and the container sees
+		// the second one come from another port.
+		"zones": {base: at(nftables.ChainHookPrerouting, after(nftables.ChainPriorityRaw)), rules: []rule{
+			do(from(scheme.Overlay), daddr(r0), in("ingress"), etherNode(r0), zone()),
+		}},
 		"mesh": {base: at(nftables.ChainHookPrerouting, nftables.ChainPriorityMangle), rules: []rule{
 			do(from(scheme.Overlay), tracked(expr.CtStateBitNEW), daddr(r0), in("ingress"), etherSource(r0), mapped("nodes"), remember()),
+		}},
+		"answers": {base: at(nftables.ChainHookPrerouting, after(nftables.ChainPriorityNATDest)), rules: []rule{
 			do(notFrom(scheme.Overlay), answer(), marked(), goTo("return")),
 		}},
 		"errors": {base: at(nftables.ChainHookOutput, nftables.ChainPriorityMangle), rules: []rule{
@@ -112,8 +113,8 @@ func routerChains(links Links) map[string]chain {
 			// One that was asked over UDP by its host's address answers from that of the
 			// network that it shares with the asker, which was not asked.
 			do(translated(), protocol(unix.IPPROTO_UDP), saddr(r0), in("overlay"), daddr(r0), in("ingress"), noted(r0), sendFrom()),
-			passOn(unix.IPPROTO_TCP),
-			passOn(unix.IPPROTO_UDP),
+			// The client's address and port stay.
+			do(from(scheme.Uplink), translated(), accept()),
 			do(to(scheme.Uplink), daddr(r0), in("host"), set32(r0, scheme.RouterIP.AsSlice()), sendFrom()),
 			egress(unix.IPPROTO_TCP),
 			egress(unix.IPPROTO_UDP),

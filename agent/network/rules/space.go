@@ -29,6 +29,7 @@ type space struct {
 	conn   *nftables.Conn
 	socket *netlink.Conn // conn's own
 	table  *nftables.Table
+	own    []netlink.Message // noted, beside what conn has: see original
 
 	listener *netlink.Conn // nil: nobody watches
 }
@@ -77,8 +78,12 @@ func (s *space) close() error {
 func (s *space) commit(what string) error {
 	err := s.conn.Flush()
 	if err == nil {
+		err = s.commitOwn()
+	}
+	if err == nil {
 		return nil
 	}
+	s.own = nil
 	return errors.Join(fmt.Errorf("%s nftables of the %s: %w", what, s.name, err), s.connect())
 }
 
@@ -109,7 +114,9 @@ func (s *space) replace(c content, chains map[string]chain) error {
 		}
 	}
 	for name, chain := range chains {
-		s.noteRules(name, chain)
+		if err := s.noteRules(name, chain); err != nil {
+			return err
+		}
 	}
 	return s.commit("write")
 }
@@ -123,7 +130,9 @@ func (s *space) apply(step step) error {
 	if len(step.opened) > 0 {
 		for _, class := range step.opened {
 			s.noteChain(class.chain(), chain{})
-			s.noteRules(class.chain(), chain{rules: class.rules()})
+			if err := s.noteRules(class.chain(), chain{rules: class.rules()}); err != nil {
+				return err
+			}
 		}
 		if err := s.commit("change"); err != nil {
 			return err
@@ -170,10 +179,14 @@ func (s *space) mend(r repair, chains map[string]chain) error {
 		return err
 	}
 	for _, name := range r.made {
-		s.noteRules(name, chains[name])
+		if err := s.noteRules(name, chains[name]); err != nil {
+			return err
+		}
 	}
 	for _, name := range r.rewritten {
-		s.noteRules(name, chains[name])
+		if err := s.noteRules(name, chains[name]); err != nil {
+			return err
+		}
 	}
 	return s.commit("mend")
 }
@@ -200,10 +213,17 @@ func (s *space) noteChain(name string, chain chain) {
 }
 
 // noteRules adds a chain's rules; the chains that they go to are there.
-func (s *space) noteRules(name string, chain chain) {
+func (s *space) noteRules(name string, chain chain) error {
 	for _, rule := range chain.rules {
+		if rule.own() {
+			if err := s.noteOwn(name, rule); err != nil {
+				return err
+			}
+			continue
+		}
 		s.conn.AddRule(&nftables.Rule{Table: s.table, Chain: &nftables.Chain{Name: name}, Exprs: rule})
 	}
+	return nil
 }
 
 // noteChange deletes and adds elements.

@@ -39,34 +39,6 @@ type State struct {
 type Links struct {
 	Host    int // scheme.HostLink, in the host's namespace
 	Overlay int // scheme.Overlay, in the router's
-	// Share is the ports that published connections are sent on from.
-	Share Share
-}
-
-// Share is a range of ports; the zero Share stands for the client's own port.
-//
-// A client may ask two nodes from the same port, and both may send it on to the same
-// container, which could not tell the connections apart: not while they last, nor
-// while the first is in TIME-WAIT. So each node has a share of its own.
-type Share struct{ First, Last uint16 }
-
-// shares bounds into how many the ports are split: with fewer ports, clients with
-// many connections would run out of them. Nodes beyond that number have the same.
-const shares = 16
-
-// ShareOf returns the share of the node that is number index of n, from 0.
-func ShareOf(index, n int) Share {
-	if n < 2 {
-		return Share{}
-	}
-	split := 2
-	for split < min(n, shares) {
-		split *= 2
-	}
-	const lowest = 1024 // below are the ports of the privileged
-	size := (1<<16 - lowest) / split
-	first := lowest + index%split*size
-	return Share{First: uint16(first), Last: uint16(first + size - 1)}
 }
 
 // Port is what is published: a protocol (6 TCP, 17 UDP, 132 SCTP) and a number.
