@@ -28,7 +28,7 @@ func (f *Fabric) Examine(ctx context.Context) []api.Finding {
 	}
 	f.mu.Unlock()
 
-	findings := []api.Finding{examineRules(applied, reasons), examinePorts(), f.examineNames()}
+	findings := []api.Finding{examineRules(applied, reasons), f.examineTracked(), examinePorts(), f.examineNames()}
 	findings = append(findings, examineServers()...)
 	findings = append(findings, examineSubnets(tables.Networks, host.Subnets)...)
 	return append(findings, f.examinePeers(ctx, tables.Peers)...)

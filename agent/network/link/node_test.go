@@ -236,6 +236,11 @@ func TestARouterRemembersAConnectionForLongerThanItsContainer(t *testing.T) {
 	seconds, err := strconv.Atoi(strings.TrimSpace(string(value)))
 	require.NoError(t, err)
 	require.Greater(t, time.Duration(seconds)*time.Second, time.Minute*9/8)
+
+	count, limit, err := w.nodes[0].Tracked()
+	require.NoError(t, err)
+	require.Zero(t, count)
+	require.Positive(t, limit)
 }
 
 func TestListenersAreInTheRouter(t *testing.T) {
