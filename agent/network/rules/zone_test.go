@@ -94,6 +94,9 @@ func TestAnAnswerComesFromTheNodeThatWasAsked(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, node.String(), answered.String())
 	}
+	flushed, err := FlushConntrack(int(l.nodes[1].router.namespace), map[netip.Addr]Forgotten{backend.addresses[1]: Connectionless})
+	require.NoError(t, err)
+	require.Equal(t, len(l.nodes), flushed, "all of them are found by their node")
 }
 
 // A client that uses a port again, once its connection has ended, meets in the
