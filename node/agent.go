@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -65,9 +64,7 @@ func (n *process) serveAgent(ctx context.Context) error {
 // network opens the node's part of the cluster's networks.
 func (n *process) network() (*network.Fabric, error) {
 	config := network.Config{Dir: n.dir.file("agent/network"), RunDir: filepath.Join(containerd.RunDir(n.dir.path), "net")}
-	if address, err := netip.ParseAddr(hostOf(n.config.Advertise)); err == nil && !address.IsUnspecified() {
-		config.Underlay = address
-	}
+	config.Underlay = n.address()
 	return network.New(config, n.log.Named("network"))
 }
 

@@ -41,6 +41,8 @@ type Config struct {
 	// at: a host or host:port; empty means that of the default route's interface.
 	Listen    string
 	Advertise string
+	// follows says that Advertise is the default route's, and may change with it.
+	follows bool
 	// Name of the node; empty means the host's name.
 	Name     string
 	Labels   map[string]string
@@ -168,7 +170,7 @@ func (c *Config) addresses() error {
 	if c.Advertise == "" {
 		if ip := net.ParseIP(strings.Trim(host, "[]")); ip != nil && !ip.IsUnspecified() {
 			c.Advertise = ip.String()
-		} else if c.Advertise, err = outbound(); err != nil {
+		} else if c.Advertise, c.follows, err = outbound(); err != nil {
 			return err
 		}
 	}
@@ -253,24 +255,24 @@ func hostOf(address string) string {
 	return host
 }
 
-// outbound is this host's address on its default route. Nothing is sent: a UDP
-// socket that is connected only picks its source address.
-func outbound() (string, error) {
+// outbound is this host's address on its default route, if it has one. Nothing is
+// sent: a UDP socket that is connected only picks its source address.
+func outbound() (address string, route bool, err error) {
 	for _, target := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} {
 		if conn, err := net.Dial("udp", target); err == nil {
 			defer conn.Close()
-			return hostOf(conn.LocalAddr().String()), nil
+			return hostOf(conn.LocalAddr().String()), true, nil
 		}
 	}
 	// No default route: the first address that is no loopback's.
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
-		return "", api.Invalidf("find this host's address (use --advertise): %w", err)
+		return "", false, api.Invalidf("find this host's address (use --advertise): %w", err)
 	}
 	for _, each := range addresses {
 		if network, ok := each.(*net.IPNet); ok && network.IP.IsGlobalUnicast() {
-			return network.IP.String(), nil
+			return network.IP.String(), false, nil
 		}
 	}
-	return "127.0.0.1", nil
+	return "127.0.0.1", false, nil
 }

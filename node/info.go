@@ -18,6 +18,20 @@ import (
 // infoTimeout bounds what the runtime is asked for a NodeInfo.
 const infoTimeout = 5 * time.Second
 
+// address is where other nodes reach this one. A worker that was not told one has
+// none: its manager sees where its session comes from, and its network what the
+// default route has, also after either has changed.
+func (n *process) address() netip.Addr {
+	if n.config.follows && !n.manages() {
+		return netip.Addr{}
+	}
+	address, err := netip.ParseAddr(hostOf(n.config.Advertise))
+	if err != nil || address.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return address
+}
+
 // describe is what the node tells of itself: it is asked for at every connection
 // and now and then. engine has the versions of what runs containers.
 func (n *process) describe(rt runtime.Runtime, engine map[string]string, fabric *network.Fabric) api.NodeInfo {
@@ -28,9 +42,7 @@ func (n *process) describe(rt runtime.Runtime, engine map[string]string, fabric 
 	info.Version, info.Engine, info.Subnets = version.Version, engine, fabric.HostSubnets()
 	info.Capacity.Generic = n.config.Generic
 	info.Trust = n.credentials.Trust()
-	if address, err := netip.ParseAddr(hostOf(n.config.Advertise)); err == nil {
-		info.Address = address
-	}
+	info.Address = n.address()
 	volumes, ok := rt.(runtime.Volumes)
 	if !ok {
 		return info

@@ -105,6 +105,22 @@ func TestThreeManagersGoOnWithoutOne(t *testing.T) {
 	require.Equal(t, map[string]string{"by0": "1", "by1": "1", "by2": "1", "later": "1", "again": "1"}, node.Labels)
 }
 
+func TestAManagerWhoseAddressChangedComesBack(t *testing.T) {
+	all := three(t)
+	moved := all[2]
+	require.NoError(t, moved.stop())
+	moved.config.Listen = freePort(t)
+	moved = moved.again(t)
+	moved.waitReady(moved.config.DataDir)
+	node, err := all[0].client.Node(t.Context(), "m3")
+	require.NoError(t, err)
+	require.Equal(t, moved.config.Listen, node.API, "the others know the new one")
+	all[0].sees(map[string]api.ManagerState{"m1": api.ManagerLeader, "m2": api.ManagerReachable, "m3": api.ManagerReachable})
+	// With another one gone nothing is written but through it.
+	require.NoError(t, all[1].stop())
+	require.Eventually(t, func() bool { return moved.label("moved") == nil }, patience, 50*time.Millisecond)
+}
+
 func TestAllManagersAtOnceComeBack(t *testing.T) {
 	all := three(t)
 	require.NoError(t, all[0].label("before"))
