@@ -30,6 +30,7 @@ func TestManagers(t *testing.T) {
 		tell func(*several)
 	}{
 		{"every manager reaches every node", everyManagerReachesEveryNode},
+		{"the CA is rotated and nobody notices", theCAIsRotated},
 		{"a role changes and nothing is restarted", aRoleChanges},
 		{"a manager that slept through a promotion ends nobody", aSleeper},
 		{"what would lose the quorum is refused", whatWouldLoseTheQuorum},
