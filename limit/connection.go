@@ -2,6 +2,7 @@ package limit
 
 import (
 	"container/list"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -60,24 +61,27 @@ func addressOf(address net.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
+// errTooMany is that a name has no room for another connection.
+var errTooMany = errors.New("too many connections by one certificate")
+
 // prove lets the connection count for a name from now on, unless that has too many
-// or the connection has ended.
-func (c *connection) prove(name string) bool {
+// (errTooMany) or the connection has ended (net.ErrClosed).
+func (c *connection) prove(name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gate.mu.Lock()
 	defer c.gate.mu.Unlock()
 	if c.place == nil {
-		return false
+		return net.ErrClosed
 	}
 	to := c.gate.name(name)
 	if to.connections >= c.gate.limits.Connections {
-		return false
+		return errTooMany
 	}
 	c.gate.strangers.remove(c)
 	to.connections++
 	c.name = to
-	return true
+	return nil
 }
 
 // hurry ends the connection after a while, whatever is going on.

@@ -56,7 +56,7 @@ func (a arrivals) admit(from string, goes *connection) *connection {
 	require.NotNil(a.t, conn)
 	require.Same(a.t, goes, oldest)
 	if oldest != nil {
-		require.False(a.t, oldest.prove("too late"))
+		require.ErrorIs(a.t, oldest.prove("too late"), net.ErrClosed)
 		require.NoError(a.t, oldest.Close())
 	}
 	return conn
@@ -86,10 +86,10 @@ func TestStrangersHaveTheirShareAndTheProvenNoneOfIt(t *testing.T) {
 	third := a.admit("10.0.0.1:3", first)
 	fourth := a.admit("10.0.0.3:1", second)
 
-	require.True(t, third.prove("worker/w1"))
-	require.True(t, other.prove("worker/w1"))
+	require.NoError(t, third.prove("worker/w1"))
+	require.NoError(t, other.prove("worker/w1"))
 	fifth, sixth := a.admit("10.0.0.1:4", nil), a.admit("10.0.0.1:5", nil)
-	require.False(t, fifth.prove("worker/w1"), "those that are proven count for their name")
+	require.ErrorIs(t, fifth.prove("worker/w1"), errTooMany, "those that are proven count for their name")
 	for _, conn := range []*connection{first, second, third, other, fourth, fifth, sixth, sixth} { // closed twice, counted once
 		require.NoError(t, conn.Close())
 	}
@@ -109,8 +109,8 @@ func TestWhoHasMostMakesRoom(t *testing.T) {
 	back := a.admit("192.0.2.1:1", theirs[0])
 	a.admit("[2001:db8:2::1]:2", theirs[1])
 	a.admit("[2001:db8:1:99::1]:1", theirs[2])
-	require.True(t, node.prove("worker/w1"), "whatever its age")
-	require.True(t, back.prove("worker/w2"))
+	require.NoError(t, node.prove("worker/w1"), "whatever its age")
+	require.NoError(t, back.prove("worker/w2"))
 	// Where everybody has one, the oldest goes.
 	for each := a.gate.strangers.Front(); each != nil; each = a.gate.strangers.Front() {
 		each.Value.(*connection).Close()

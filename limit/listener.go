@@ -103,8 +103,10 @@ func (l *Listener) shake(conn *connection) {
 	}
 	if name, ok := l.proven(secure.ConnectionState()); !ok {
 		conn.hurry(l.gate.limits.StrangerLife)
-	} else if !conn.prove(name) {
-		l.log.Warn("too many connections by one certificate", zap.String("name", name), zap.Stringer("from", conn.RemoteAddr()))
+	} else if err := conn.prove(name); err != nil {
+		if errors.Is(err, errTooMany) {
+			l.log.Warn(err.Error(), zap.String("name", name), zap.Stringer("from", conn.RemoteAddr()))
+		}
 		conn.Close()
 		return
 	}

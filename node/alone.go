@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -104,8 +105,16 @@ func (n *process) answers(ctx context.Context, manager *api.Node) bool {
 	dialer := tls.Dialer{NetDialer: &net.Dialer{}, Config: n.credentials.Client()}
 	connection, err := dialer.DialContext(ctx, "tcp", manager.API)
 	if err != nil {
-		return false
+		return isShutOut(err)
 	}
 	connection.Close()
 	return true
+}
+
+// isShutOut says that somebody is there, but the CA's root that this node trusts, or has
+// its certificate of, is not his: it may have been replaced while this node was away.
+func isShutOut(err error) bool {
+	var untrusted *tls.CertificateVerificationError
+	var told *net.OpError
+	return errors.As(err, &untrusted) || errors.As(err, &told) && told.Op == "remote error"
 }

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/session"
 	"github.com/orc-project/orc/sleep"
 )
@@ -52,6 +55,10 @@ func (n *process) removed(ctx context.Context) bool {
 		if accusation(err) {
 			accused = true
 			continue
+		}
+		if api.CodeOf(err) == api.CodeUnauthorized || isShutOut(err) {
+			n.log.Warn("a manager answers, but not this node: it may have been removed and the CA replaced since; to join again, empty the data directory",
+				zap.String("manager", address), zap.Error(err))
 		}
 		var alive struct {
 			Connected bool `json:"connected"`

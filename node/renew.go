@@ -43,6 +43,9 @@ func (n *process) renewLoop(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if err := n.trustAgain(); err != nil {
+			n.log.Warn("the cluster's CA certificates cannot be taken over: trying again", zap.Error(err))
+		}
 		if !due {
 			continue
 		}
@@ -92,18 +95,22 @@ func (n *process) renew(ctx context.Context, managers []string, anyRole bool) er
 	err = &unreachable{errors.New("no manager's address is known")}
 	for i := range managers {
 		var answer api.RenewAnswer
-		if err = n.ask(ctx, managers[i:i+1], "/v1/renew", api.RenewRequest{Request: request}, &answer); err == nil {
-			err = n.take(answer, key, anyRole)
+		if err = n.ask(ctx, managers[i:i+1], "/v1/renew", api.RenewRequest{Request: request}, &answer); err != nil {
+			if transient(err) {
+				continue
+			}
+			return err
 		}
-		if err == nil || !transient(err) {
-			break
+		if err = n.take(answer, key, anyRole); err == nil {
+			return nil
 		}
 	}
 	return err
 }
 
-// take puts a renewed certificate in force, with the roots that are trusted already if
-// it is of one of those: what the roots are, the manager that answered may know late.
+// take puts a renewed certificate in force, with the roots that the cluster has told of
+// or, until it has, those that are trusted already, if it is of one of those: what the
+// roots are, the manager that answered may know late.
 func (n *process) take(answer api.RenewAnswer, key []byte, anyRole bool) error {
 	next, err := ca.NewCredentials(answer.Certificate, key, answer.Roots)
 	if err != nil {
@@ -115,9 +122,11 @@ func (n *process) take(answer api.RenewAnswer, key []byte, anyRole bool) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	roots, err := n.dir.roots()
-	if err != nil {
-		return err
+	roots := n.roots
+	if roots == nil {
+		if roots, err = n.dir.roots(); err != nil {
+			return err
+		}
 	}
 	if known, err := ca.NewCredentials(answer.Certificate, key, roots); err == nil {
 		next = known

@@ -23,18 +23,34 @@ const maxFormer = 16
 func (n *process) followRoots(roots []byte, issuer string, within time.Duration) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.issuer = issuer
+	n.roots, n.issuer = roots, issuer
 	if !n.issuedAsTold(n.credentials) {
 		select {
 		case n.outdated <- within:
 		default: // it has been told
 		}
 	}
+	return n.takeRoots()
+}
+
+// trustAgain takes over what followRoots could not, for want of room or of a certificate
+// of those roots.
+func (n *process) trustAgain() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.takeRoots()
+}
+
+// takeRoots trusts what the cluster has told to. n.mu is held.
+func (n *process) takeRoots() error {
+	if n.roots == nil {
+		return nil
+	}
 	old, err := n.dir.roots()
-	if err != nil || bytes.Equal(old, roots) {
+	if err != nil || bytes.Equal(old, n.roots) {
 		return err
 	}
-	return n.putInForce(n.dir.pair.text, roots)
+	return n.putInForce(n.dir.pair.text, n.roots)
 }
 
 // issuedAsTold says whether credentials are of the root that they are to be of. n.mu is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -93,6 +94,11 @@ func (m *voter) refuses(t *testing.T, config *tls.Config) {
 
 func TestTheCAIsRotatedAndNoSessionIsDropped(t *testing.T) {
 	all := three(t)
+	cluster, err := all[0].client.Cluster(t.Context())
+	require.NoError(t, err)
+	cluster.Settings.NodeTimeout = api.Duration(time.Minute) // a slow machine drops no session
+	_, err = all[0].client.UpdateCluster(t.Context(), cluster.Settings)
+	require.NoError(t, err)
 	workers := []*worker{all[0].work(t, "w1"), all[1].work(t, "w2")}
 	old := all[0].settledCA(t)
 	stolen, err := (&directory{path: all[1].config.DataDir}).credentials(nil)
@@ -102,10 +108,19 @@ func TestTheCAIsRotatedAndNoSessionIsDropped(t *testing.T) {
 	client, err := ca.NewCredentials(context.Certificate, context.Key, context.Roots)
 	require.NoError(t, err)
 
-	for round := range 2 {
-		view, err := all[round].client.RotateCA(t.Context(), api.RotateCA{})
+	thief := http.Client{Transport: &http.Transport{TLSClientConfig: stolen.Client(), ForceAttemptHTTP2: true}}
+	defer thief.CloseIdleConnections()
+	ask := func() int {
+		response, err := thief.Get("https://" + all[2].config.Listen + "/v1/version")
 		require.NoError(t, err)
-		require.Equal(t, api.CATrust, view.Phase)
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode
+	}
+	require.Equal(t, http.StatusOK, ask())
+
+	for round := range 2 {
+		_, err := all[round].client.RotateCA(t.Context(), api.RotateCA{})
+		require.NoError(t, err)
 		_, err = all[2].client.RotateCA(t.Context(), api.RotateCA{})
 		if err != nil { // else it was done already
 			require.Equal(t, api.CodeConflict, api.CodeOf(err))
@@ -122,6 +137,7 @@ func TestTheCAIsRotatedAndNoSessionIsDropped(t *testing.T) {
 		}
 		require.NoError(t, all[1].label("meanwhile"))
 	}
+	require.Equal(t, http.StatusUnauthorized, ask(), "over the connection of before")
 	for _, w := range workers {
 		require.NoError(t, w.ofThisCluster(), "a unit that starts it with the token of then means this cluster")
 	}
@@ -130,9 +146,10 @@ func TestTheCAIsRotatedAndNoSessionIsDropped(t *testing.T) {
 		each.refuses(t, client.Client())
 		require.Equal(t, http.StatusOK, status(t, each.config.Listen, "/v1/version", workers[0].credentials.Client()))
 	}
-	view, err := all[0].client.CAStatus(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, []string{"m1", "m2", "m3"}, view.Restart)
+	eventually(t, func() bool {
+		view, err := all[0].client.CAStatus(t.Context())
+		return err == nil && slices.Equal(view.Restart, []string{"m1", "m2", "m3"})
+	})
 
 	// A restart makes the databases forget the first root, too.
 	for i := range all {

@@ -72,8 +72,10 @@ type process struct {
 	// more; trustedAnew (the agent) and acknowledging, that the trust of this node is another now.
 	outdated                   chan time.Duration
 	trustedAnew, acknowledging chan struct{}
-	// issuer is the root that the certificate is to be of (api.CARotation.Issuer), as the
-	// cluster told last; following says that the database itself tells, not a session.
+	// roots are those to trust (PEM; nil until told), issuer is that which the certificate is
+	// to be of (api.CARotation.Issuer), as the cluster told last; following says that the
+	// database itself tells, not a session.
+	roots     []byte
 	issuer    string
 	following bool
 

@@ -22,6 +22,9 @@ func (s *Server) authenticate(next http.Handler) http.Handler {
 		}
 		peer, err := s.peer(r)
 		if err != nil {
+			if api.CodeOf(err) == api.CodeUnauthorized {
+				w.Header().Set("Connection", "close") // who has a better certificate now shows it on the next
+			}
 			session.Refuse(w, err)
 			return
 		}
@@ -34,12 +37,14 @@ func (s *Server) peer(r *http.Request) (ca.Peer, error) {
 	if !ok || peer.Cluster != s.config.Credentials.Peer().Cluster {
 		return ca.Peer{}, api.Errorf(api.CodeUnauthorized, "the certificate is not one of this cluster")
 	}
-	if peer.Role == ca.RoleClient {
-		// Nodes keep their connections when the CA's root is another: they have a new
-		// certificate already.
-		if !s.config.Credentials.Trusts(r.TLS) {
-			return ca.Peer{}, api.Errorf(api.CodeUnauthorized, "the certificate is of a CA that was replaced: `orc context create` on a manager makes a new one")
+	if !s.config.Credentials.Trusts(r.TLS) { // the connection is older than the CA's root
+		message := "the certificate is of a CA that was replaced"
+		if peer.Role == ca.RoleClient {
+			message += ": `orc context create` on a manager makes a new one"
 		}
+		return ca.Peer{}, api.Errorf(api.CodeUnauthorized, "%s", message)
+	}
+	if peer.Role == ca.RoleClient {
 		return peer, nil
 	}
 	node := store.Get[api.Node](s.config.Store.Snapshot(), peer.ID)

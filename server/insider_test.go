@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"math"
 	"net/http"
@@ -84,7 +85,10 @@ func newInsider(t *testing.T) *insider {
 	answers := rest.New(rest.Config{Store: i.store, Dispatcher: i.server.dispatcher, Managers: i.server.managers, Keys: plantedKeys{}, Node: "m1", Log: zap.NewNop()})
 	i.handler = i.server.handler(answers)
 	leaf := issue(t, authority, "w1", api.RoleWorker).Leaf()
-	i.tls = &tls.ConnectionState{HandshakeComplete: true, PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf, leaf}}}
+	block, _ := pem.Decode(authority.Roots())
+	root, err := x509.ParseCertificate(block.Bytes)
+	require.NoError(t, err)
+	i.tls = &tls.ConnectionState{HandshakeComplete: true, PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf, root}}}
 
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

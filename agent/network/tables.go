@@ -122,6 +122,9 @@ func servicesOf(backends []wire.Backend) map[string]bool {
 // backends are those of services, on their own.
 func (t *tables) backends(of map[string]bool) *tables {
 	some := &tables{Backends: make(map[string]wire.Backend)}
+	if of != nil && len(of) == 0 { // most messages are about something else
+		return some
+	}
 	for task, backend := range t.Backends {
 		if of == nil || of[backend.Service] {
 			some.Backends[task] = backend

@@ -271,6 +271,7 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 			return s.leave(received)
 		case <-heartbeat.C:
 		case <-s.config.Changed:
+			s.transport.CloseIdleConnections() // the next stream shows the certificate in force
 			soon = true
 			look.Reset(0)
 			continue

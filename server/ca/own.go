@@ -83,8 +83,8 @@ func checkRoot(root *x509.Certificate, now time.Time) error {
 		return api.Invalidf("the certificate is not one of a CA (basicConstraints: CA:TRUE)")
 	case root.KeyUsage != 0 && root.KeyUsage&x509.KeyUsageCertSign == 0:
 		return api.Invalidf("the CA's certificate does not let it issue any (keyUsage: keyCertSign)")
-	case root.MaxPathLen == 0 && root.MaxPathLenZero:
-		return api.Invalidf("the CA's certificate lets none be below another (basicConstraints: pathlen:0): the next rotation, which certifies the next root by this one, would not be possible")
+	case root.MaxPathLen > 0 || root.MaxPathLenZero:
+		return api.Invalidf("the CA's certificate limits how many may be below another (basicConstraints: pathlen:%d): each rotation certifies the next root by the one before", root.MaxPathLen)
 	case len(root.UnhandledCriticalExtensions) > 0:
 		return api.Invalidf("the CA's certificate has a critical extension that orc does not know: %s", root.UnhandledCriticalExtensions[0])
 	case len(root.RawSubject) <= 2: // an empty sequence

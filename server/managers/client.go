@@ -3,12 +3,14 @@ package managers
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/orc-project/orc/api"
@@ -24,21 +26,44 @@ const (
 	maxAnswer   = 64 << 10 // bytes
 )
 
-// newTransport speaks HTTP/2 to other managers, with the certificate in force at
-// the time of each dial.
-func newTransport(credentials *ca.Credentials) *http.Transport {
-	return &http.Transport{
+// transport speaks HTTP/2 to other managers, with the certificate in force: those that
+// trust its root alone refuse what comes over a connection of before.
+type transport struct {
+	http.Transport
+	credentials *ca.Credentials
+	shown       atomic.Pointer[x509.Certificate]
+}
+
+func newTransport(credentials *ca.Credentials) *transport {
+	return &transport{credentials: credentials, Transport: http.Transport{
 		ForceAttemptHTTP2: true,
 		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: dialTimeout}, Config: credentials.Client()}
 			return dialer.DialContext(ctx, network, address)
 		},
 		HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
-	}
+	}}
 }
 
-// get reads a small answer (JSON).
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	if leaf := t.credentials.Leaf(); t.shown.Swap(leaf) != leaf {
+		t.CloseIdleConnections()
+	}
+	return t.Transport.RoundTrip(request)
+}
+
+// get reads a small answer (JSON). It asks again when a connection that was in use
+// turns out to be one of before, which the other end closes.
 func (m *Managers) get(ctx context.Context, address, path string, answer any) error {
+	err := m.getOnce(ctx, address, path, answer)
+	if api.CodeOf(err) == api.CodeUnauthorized {
+		err = m.getOnce(ctx, address, path, answer)
+	}
+	return err
+}
+
+func (m *Managers) getOnce(ctx context.Context, address, path string, answer any) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+path, nil)
 	if err != nil {
 		return err

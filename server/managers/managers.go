@@ -12,7 +12,6 @@ package managers
 
 import (
 	"context"
-	"net/http"
 	"sync"
 	"time"
 
@@ -41,7 +40,7 @@ type Config struct {
 type Managers struct {
 	config    Config
 	log       *zap.Logger
-	transport *http.Transport
+	transport *transport
 	entering  sync.Mutex // one at a time changes the members here
 
 	mu     sync.Mutex

@@ -18,8 +18,9 @@ const (
 // line is a session's connection.
 type line struct {
 	net.Conn
-	mu     sync.Mutex
-	ending bool
+	farewell time.Duration
+	mu       sync.Mutex
+	ending   bool
 }
 
 // Write implements io.Writer.
@@ -47,7 +48,7 @@ func (l *line) unblock() {
 	defer l.mu.Unlock()
 	l.ending = true
 	l.SetReadDeadline(time.Unix(1, 0))
-	l.SetWriteDeadline(time.Now().Add(farewell))
+	l.SetWriteDeadline(time.Now().Add(l.farewell))
 }
 
 // hangUp closes the connection when the node has, but soon. To close it at once would
@@ -55,12 +56,12 @@ func (l *line) unblock() {
 // node might not hear the reason.
 func (l *line) hangUp() {
 	defer l.Close()
-	late := time.AfterFunc(farewell, func() { below(l.Conn).Close() })
+	late := time.AfterFunc(l.farewell, func() { below(l.Conn).Close() })
 	defer late.Stop()
 	if closer, ok := l.Conn.(interface{ CloseWrite() error }); !ok || closer.CloseWrite() != nil {
 		return
 	}
-	if l.SetReadDeadline(time.Now().Add(farewell)) == nil {
+	if l.SetReadDeadline(time.Now().Add(l.farewell)) == nil {
 		io.Copy(io.Discard, l.Conn) // its error is that the node is gone
 	}
 }

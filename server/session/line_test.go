@@ -5,12 +5,13 @@ import (
 	"net"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
 // connect makes both ends of a TCP connection.
-func connect(t *testing.T) (*line, net.Conn) {
+func connect(t *testing.T, farewell time.Duration) (*line, net.Conn) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -20,11 +21,11 @@ func connect(t *testing.T) (*line, net.Conn) {
 	t.Cleanup(func() { node.Close() })
 	conn, err := listener.Accept()
 	require.NoError(t, err)
-	return &line{Conn: conn}, node
+	return &line{Conn: conn, farewell: farewell}, node
 }
 
 func TestTheReasonOfTheEndIsHeardThoughTheNodeSaidMore(t *testing.T) {
-	l, node := connect(t)
+	l, node := connect(t, time.Minute)
 	_, err := io.WriteString(node, "unread")
 	require.NoError(t, err)
 	l.unblock()
@@ -43,7 +44,7 @@ func TestTheReasonOfTheEndIsHeardThoughTheNodeSaidMore(t *testing.T) {
 }
 
 func TestANodeThatReadsNothingDoesNotHoldTheEndUp(t *testing.T) {
-	l, _ := connect(t)
+	l, _ := connect(t, farewell)
 	failed := make(chan error, 1)
 	begun := make(chan struct{}, 1)
 	go func() {

@@ -43,7 +43,7 @@ func (d *Dispatcher) ServeSession(w http.ResponseWriter, r *http.Request) {
 	source, _ := netip.ParseAddrPort(r.RemoteAddr)
 	go func() {
 		defer d.wg.Done()
-		line := &line{Conn: conn}
+		line := &line{Conn: conn, farewell: farewell}
 		defer line.hangUp()
 		d.serve(tcp.WithConn(ctx, conn), peer.ID, source.Addr().Unmap(), line, line, line.unblock)
 	}()

@@ -1,10 +1,14 @@
 package link
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/orc-project/orc/agent/network/scheme"
 )
@@ -31,13 +35,31 @@ func hostTable() table {
 // may be another connection's by translation, and the container refuses it when it
 // looks older than the last one (RFC 6191): by chance, since clients begin their
 // timestamps anywhere. It would connect a second later.
-const timeWait = 70
+//
+// Linux before 6.5 gives no port that is remembered to a new connection: containers
+// would soon have none left to one and the same place outside (scheme.FirstEgressPort).
+func timeWait(kernel string) int {
+	var major, minor int
+	if _, err := fmt.Sscanf(kernel, "%d.%d", &major, &minor); err != nil || major < 6 || major == 6 && minor < 5 {
+		return 10
+	}
+	return 70
+}
+
+// kernelRelease is what `uname -r` says, or "".
+var kernelRelease = sync.OnceValue(func() string {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(name.Release[:])
+})
 
 // routerTable is what every router is to hold.
 func routerTable() table {
 	return tableOf(
 		setting{"net/ipv4/ip_forward", "1"},
-		setting{tracking + "tcp_timeout_time_wait", strconv.Itoa(timeWait)},
+		setting{tracking + "tcp_timeout_time_wait", strconv.Itoa(timeWait(kernelRelease()))},
 		address{"lo", loopback},
 		address{"lo", host(scheme.Gateway)},
 		address{scheme.Uplink, host(scheme.RouterIP)},

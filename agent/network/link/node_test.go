@@ -226,6 +226,15 @@ func TestSettingsOfAModuleThatIsNotThereAreLeft(t *testing.T) {
 }
 
 // The kernel's TIME-WAIT takes a minute, and its timer may be late by an eighth.
+func TestAConnectionIsRememberedForLongWherePortsAreGivenAgain(t *testing.T) {
+	for _, kernel := range []string{"6.5.0", "6.12.9+deb13-amd64", "7.0"} {
+		require.Greater(t, time.Duration(timeWait(kernel))*time.Second, time.Minute*9/8, kernel)
+	}
+	for _, kernel := range []string{"", "5.15.0-91-generic", "6.1.0-18-amd64", "6.4.16", "x"} {
+		require.Equal(t, 10, timeWait(kernel), kernel)
+	}
+}
+
 func TestARouterRemembersAConnectionForLongerThanItsContainer(t *testing.T) {
 	w := newWorld(t)
 	var value []byte
@@ -235,7 +244,7 @@ func TestARouterRemembersAConnectionForLongerThanItsContainer(t *testing.T) {
 	}))
 	seconds, err := strconv.Atoi(strings.TrimSpace(string(value)))
 	require.NoError(t, err)
-	require.Greater(t, time.Duration(seconds)*time.Second, time.Minute*9/8)
+	require.Equal(t, timeWait(kernelRelease()), seconds)
 
 	count, limit, err := w.nodes[0].Tracked()
 	require.NoError(t, err)

@@ -12,12 +12,17 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/orc-project/orc/api"
 )
 
 // protocol is the name of what follows, in the Upgrade header.
 const protocol = "orc-session"
+
+// patience is how long a client may leave the answer unread, or what it was sent before
+// it.
+const patience = 5 * time.Second
 
 const answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + protocol + "\r\n\r\n"
 
@@ -56,7 +61,14 @@ func Accept(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
 	if buffered.Reader.Buffered() > 0 {
 		return nil, errors.Join(errors.New("take the connection: the client does not wait for the answer"), conn.Close())
 	}
-	if _, err := io.WriteString(conn, answer); err != nil {
+	err = conn.SetWriteDeadline(time.Now().Add(patience))
+	if err == nil {
+		_, err = io.WriteString(conn, answer)
+	}
+	if err == nil {
+		err = conn.SetWriteDeadline(time.Time{})
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("give the connection: %w", err), conn.Close())
 	}
 	return conn, nil
