@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -173,6 +175,9 @@ func (p *program) labExec() *cli.Command {
 			if len(args) == 0 {
 				args = []string{"sh"}
 			}
+			if err := findOrc(); err != nil {
+				return err
+			}
 			cmd := node.Command(c.Context, args[0], args[1:]...)
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = p.In, p.Out, p.Err
 			err = node.Exec(cmd)
@@ -240,4 +245,14 @@ func (p *program) labLs() *cli.Command {
 			return labNodes.show(p, c, l.Nodes())
 		},
 	}
+}
+
+// findOrc makes `orc` mean this binary in what is run from here: it need not be
+// installed on a host that has a lab.
+func findOrc() error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find orc's own binary: %w", err)
+	}
+	return os.Setenv("PATH", filepath.Dir(self)+string(os.PathListSeparator)+os.Getenv("PATH"))
 }

@@ -7,7 +7,9 @@ cd "$(dirname "$0")/.."
 orc=$PWD/bin/orc
 export NO_COLOR=1
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' plain=''
+if [ -t 1 ]; then bold='\033[1m' plain='\033[0m'; fi
+say() { printf "\n$bold%s$plain\n" "$*"; }
 run() { printf '$ orc %s\n' "$*"; "$orc" lab exec --name demo n1 -- "$orc" "$@"; }
 
 [ "$(id -u)" = 0 ] || { echo "make demo starts containers and network namespaces: run it as root" >&2; exit 1; }
