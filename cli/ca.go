@@ -11,8 +11,8 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
-	"github.com/orc-project/orc/cli/output"
 	"github.com/orc-project/orc/cli/progress"
+	"github.com/orc-project/orc/sleep"
 )
 
 func (p *program) ca() *cli.Command {
@@ -60,21 +60,8 @@ func issues(view api.CAView, root api.RootView) string {
 }
 
 func (p *program) caInspect() *cli.Command {
-	return &cli.Command{
-		Name: "inspect", Usage: "Show everything about the CA",
-		Description: examples("orc ca inspect", "orc ca inspect -f '{{.Phase}}: {{range .Waiting}}{{.Name}} {{end}}'"),
-		Flags:       []cli.Flag{&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "json or a Go `TEMPLATE`"}},
-		Action: p.with(func(c *cli.Context, cl *client.Client) error {
-			if err := argCount(c, 0, 0); err != nil {
-				return err
-			}
-			view, err := cl.CAStatus(c.Context)
-			if err != nil {
-				return err
-			}
-			return output.Inspect(p.printer(), c.String("format"), []api.CAView{view})
-		}),
-	}
+	return soleInspecter(p, "the CA", (*client.Client).CAStatus,
+		"orc ca inspect", "orc ca inspect -f '{{.Phase}}: {{range .Waiting}}{{.Name}} {{end}}'")
 }
 
 func (p *program) caRotate() *cli.Command {
@@ -146,10 +133,8 @@ func (p *program) followCA(ctx context.Context, cl *client.Client, view api.CAVi
 			fmt.Fprintln(p.Err, now)
 			said = now
 		}
-		select {
-		case <-ctx.Done():
+		if sleep.For(ctx, keyPoll) != nil {
 			return view, interrupted(progress.ErrInterrupted, "orc ca show")
-		case <-time.After(keyPoll):
 		}
 		next, err := cl.CAStatus(ctx)
 		switch {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
-	"github.com/orc-project/orc/cli/output"
 	"github.com/orc-project/orc/sleep"
 )
 
@@ -21,21 +20,7 @@ func (p *program) cluster() *cli.Command {
 }
 
 func (p *program) clusterInspect() *cli.Command {
-	return &cli.Command{
-		Name: "inspect", Usage: "Show everything about the cluster",
-		Description: examples("orc cluster inspect", "orc cluster inspect -f '{{.Identity}}'"),
-		Flags:       []cli.Flag{&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "json or a Go `TEMPLATE`"}},
-		Action: p.with(func(c *cli.Context, cl *client.Client) error {
-			if err := argCount(c, 0, 0); err != nil {
-				return err
-			}
-			view, err := cl.Cluster(c.Context)
-			if err != nil {
-				return err
-			}
-			return output.Inspect(p.printer(), c.String("format"), []api.ClusterView{view})
-		}),
-	}
+	return soleInspecter(p, "the cluster", (*client.Client).Cluster, "orc cluster inspect", "orc cluster inspect -f '{{.Identity}}'")
 }
 
 // clusterSetting is a flag of `orc cluster update` and what it sets.

@@ -179,3 +179,21 @@ func together(all []error) error {
 	}
 	return errors.New(text)
 }
+
+// soleInspecter is `inspect` for what a cluster has but one of.
+func soleInspecter[T any](p *program, noun string, load func(*client.Client, context.Context) (T, error), usage ...string) *cli.Command {
+	return &cli.Command{
+		Name: "inspect", Usage: "Show everything about " + noun, Description: examples(usage...),
+		Flags: []cli.Flag{&cli.StringFlag{Name: "format", Aliases: []string{"f"}, Usage: "json or a Go `TEMPLATE`"}},
+		Action: p.with(func(c *cli.Context, cl *client.Client) error {
+			if err := argCount(c, 0, 0); err != nil {
+				return err
+			}
+			view, err := load(cl, c.Context)
+			if err != nil {
+				return err
+			}
+			return output.Inspect(p.printer(), c.String("format"), []T{view})
+		}),
+	}
+}

@@ -21,19 +21,9 @@ func TestAHostThatIsSilentIsGone(t *testing.T) {
 	runtime.LockOSThread() // and never unlocked: the thread ends with the test
 	require.NoError(t, unix.Unshare(unix.CLONE_NEWNET))
 	setLoopback(t, true)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	other, err := net.Dial("tcp", listener.Addr().String())
-	require.NoError(t, err)
-	defer other.Close()
-	accepted, err := listener.Accept()
-	require.NoError(t, err)
-	conn := New(accepted)
-	defer conn.Close()
-	require.NoError(t, conn.Watch(time.Second))
+	conn := watched(t)
 
-	_, err = conn.Write([]byte("there?"))
+	_, err := conn.Write([]byte("there?"))
 	require.NoError(t, err)
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(2500*time.Millisecond)))
 	_, err = conn.Read(make([]byte, 1))
@@ -54,26 +44,35 @@ func TestAHostThatIsSilentIsGone(t *testing.T) {
 // TestAProcessThatReadsNothingIsNoSilentHost fills the other end's buffer: the kernel
 // gives up on it, and still the host is there.
 func TestAProcessThatReadsNothingIsNoSilentHost(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	other, err := net.Dial("tcp", listener.Addr().String())
-	require.NoError(t, err)
-	defer other.Close()
-	accepted, err := listener.Accept()
-	require.NoError(t, err)
-	conn := New(accepted)
-	defer conn.Close()
-	require.NoError(t, conn.Watch(time.Second))
+	conn := watched(t)
 	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 
 	began := time.Now()
+	var err error
 	for err == nil {
 		_, err = conn.Write(make([]byte, 64<<10))
 	}
 	t.Logf("after %s: %v", time.Since(began), err)
 	require.ErrorIs(t, err, unix.ETIMEDOUT, "this is what the kernel does")
 	require.False(t, conn.Silent())
+}
+
+// watched is a connection whose other end, which says and reads nothing, is gone after a
+// second of silence.
+func watched(t *testing.T) *Conn {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	other, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { other.Close() })
+	accepted, err := listener.Accept()
+	require.NoError(t, err)
+	conn := New(accepted)
+	t.Cleanup(func() { conn.Close() })
+	require.NoError(t, conn.Watch(time.Second))
+	return conn
 }
 
 func setLoopback(t *testing.T, up bool) {
