@@ -1,18 +1,12 @@
 package link
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 // BenchmarkAttach attaches containers to a node that has a thousand. The aim: 5 ms.
@@ -79,79 +73,4 @@ func attachMany(b *testing.B, n *Node, size int) {
 		_, err := n.Attach(fmt.Sprint("many", i), manyth(i))
 		require.NoError(b, err)
 	}
-}
-
-// BenchmarkThroughput compares one TCP connection between containers of two nodes
-// with one over a plain VXLAN between the same hosts. The aim: 90 %. The two take
-// short turns, and the median of the turns' ratios counts, for the machine has moods.
-func BenchmarkThroughput(b *testing.B) {
-	w := newWorld(b)
-	one, far := w.attach(b, 0, 1), w.attach(b, 1, 1)
-	for i := range w.hosts {
-		w.plainVXLAN(b, i)
-	}
-	var orc, plain, ratios []float64
-	for b.Loop() {
-		orc = append(orc, throughput(b, one, far, container(1, 1)))
-		plain = append(plain, throughput(b, w.hosts[0], w.hosts[1], plainAddress(1)))
-		ratios = append(ratios, orc[len(orc)-1]/plain[len(plain)-1])
-	}
-	b.ReportMetric(median(orc)/1e6, "orc-MB/s")
-	b.ReportMetric(median(plain)/1e6, "plain-MB/s")
-	b.ReportMetric(median(ratios), "x-plain")
-}
-
-func median(values []float64) float64 {
-	slices.Sort(values)
-	return values[len(values)/2]
-}
-
-func plainAddress(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 168, 77, byte(i + 1)}) }
-
-func (w *world) plainVXLAN(b *testing.B, i int) {
-	s := spaceOf(b, w.hosts[i])
-	attributes := netlink.NewLinkAttrs()
-	attributes.Name, attributes.MTU = "plain", 1450
-	link := &netlink.Vxlan{LinkAttrs: attributes, VxlanId: 7, Port: 4791, SrcAddr: underlay(i).AsSlice(), Group: underlay(1 - i).AsSlice(), Learning: true}
-	require.NoError(b, s.handle.LinkAdd(link))
-	require.NoError(b, s.handle.LinkSetUp(link))
-	_, err := s.link("plain")
-	require.NoError(b, err)
-	require.NoError(b, address{"plain", netip.PrefixFrom(plainAddress(i), 24)}.set(s))
-}
-
-// throughput is in bytes per second.
-func throughput(b *testing.B, from, to int, address netip.Addr) float64 {
-	b.Helper()
-	at := netip.AddrPortFrom(address, 5001)
-	var listener net.Listener
-	require.NoError(b, within(to, func() (err error) {
-		listener, err = net.Listen("tcp4", at.String())
-		return err
-	}))
-	defer listener.Close()
-	received := make(chan int64, 1)
-	go func() {
-		conn, err := listener.Accept()
-		if err != nil {
-			received <- 0
-			return
-		}
-		defer conn.Close()
-		size, _ := io.CopyBuffer(struct{ io.Writer }{io.Discard}, conn, make([]byte, 1<<18))
-		received <- size
-	}()
-	conn, err := dial(from, at)
-	require.NoError(b, err)
-	begun := time.Now()
-	require.NoError(b, conn.SetWriteDeadline(begun.Add(200*time.Millisecond)))
-	for chunk := make([]byte, 1<<18); err == nil; {
-		_, err = conn.Write(chunk)
-	}
-	if !errors.Is(err, unix.ETIMEDOUT) {
-		require.ErrorContains(b, err, "i/o timeout")
-	}
-	conn.Close()
-	size := <-received
-	return float64(size) / time.Since(begun).Seconds()
 }
