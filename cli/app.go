@@ -31,9 +31,9 @@ func appListing(now time.Time) listing[api.AppView] {
 			ID: func(a api.AppView) string { return a.ID },
 			Columns: []output.Column[api.AppView]{
 				{Name: "Name", Header: "NAME", Value: func(a api.AppView) string { return a.Name }, Shrink: true, Tail: true},
-				{Name: "Services", Header: "SERVICES", Value: func(a api.AppView) string { return fmt.Sprint(a.Services) }},
+				{Name: "Services", Header: "SERVICES", Value: func(a api.AppView) string { return fmt.Sprint(a.Services) }, Spare: 1},
 				{Name: "Tasks", Header: "TASKS", Value: func(a api.AppView) string { return fmt.Sprintf("%d/%d", a.Running, a.Desired) }, Color: appColor},
-				{Name: "Revision", Header: "REVISION", Value: func(a api.AppView) string { return fmt.Sprint(a.Current) }},
+				{Name: "Revision", Header: "REVISION", Value: func(a api.AppView) string { return fmt.Sprint(a.Current) }, Spare: 2},
 				{Name: "Updated", Header: "DEPLOYED", Value: func(a api.AppView) string { return output.Ago(now, a.Updated) }},
 				{Name: "ID", Value: func(a api.AppView) string { return a.ID }},
 			},

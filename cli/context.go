@@ -163,7 +163,7 @@ func contextListing(current string) listing[*savedContext] {
 		List: output.List[*savedContext]{
 			ID: func(s *savedContext) string { return s.Name },
 			Columns: []output.Column[*savedContext]{
-				{Name: "Name", Header: "NAME", Value: func(s *savedContext) string { return s.Name + mark(s.Name == current) }, Shrink: true},
+				{Name: "Name", Header: "NAME", Value: func(s *savedContext) string { return s.Name + mark(s.Name == current) }, Shrink: true, Tail: true},
 				{Name: "Cluster", Header: "CLUSTER", Value: func(s *savedContext) string { return s.ClusterName }, Shrink: true},
 				{Name: "Addresses", Header: "MANAGERS", Value: func(s *savedContext) string { return strings.Join(s.Addresses, ", ") }, Shrink: true},
 			},

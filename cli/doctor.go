@@ -41,10 +41,10 @@ var findings = listing[api.Finding]{
 	List: output.List[api.Finding]{
 		ID: func(f api.Finding) string { return f.NodeName },
 		Columns: []output.Column[api.Finding]{
-			{Name: "Node", Header: "NODE", Value: func(f api.Finding) string { return f.NodeName }},
+			{Name: "Node", Header: "NODE", Value: func(f api.Finding) string { return f.NodeName }, Shrink: true, Tail: true},
 			{Name: "Level", Header: "LEVEL", Value: func(f api.Finding) string { return string(f.Level) }},
 			{Name: "Subject", Header: "SUBJECT", Value: func(f api.Finding) string { return f.Subject }},
-			{Name: "Message", Header: "FOUND", Value: func(f api.Finding) string { return f.Message }},
+			{Name: "Message", Header: "FOUND", Value: func(f api.Finding) string { return f.Message }, Shrink: true, Wrap: true},
 		},
 	},
 	filters: filters[api.Finding]{

@@ -91,10 +91,10 @@ func (f files[T]) listing(now time.Time) listing[T] {
 		List: output.List[T]{
 			ID: func(item T) string { return f.view(item).ID },
 			Columns: []output.Column[T]{
-				{Name: "ID", Header: "ID", Value: func(item T) string { return api.ShortID(f.view(item).ID) }, Full: func(item T) string { return f.view(item).ID }},
+				{Name: "ID", Header: "ID", Value: func(item T) string { return api.ShortID(f.view(item).ID) }, Full: func(item T) string { return f.view(item).ID }, Spare: 1},
 				{Name: "Name", Header: "NAME", Value: func(item T) string { return f.view(item).name }, Shrink: true, Tail: true},
-				{Name: "Version", Header: "VERSION", Value: func(item T) string { return fmt.Sprint(f.view(item).version) }},
-				{Name: "CreatedAt", Header: "CREATED", Value: func(item T) string { return output.Ago(now, f.view(item).Created) }},
+				{Name: "Version", Header: "VERSION", Value: func(item T) string { return fmt.Sprint(f.view(item).version) }, Spare: 2},
+				{Name: "CreatedAt", Header: "CREATED", Value: func(item T) string { return output.Ago(now, f.view(item).Created) }, Spare: 3},
 				{Name: "UpdatedAt", Header: "UPDATED", Value: func(item T) string { return output.Ago(now, f.view(item).Updated) }},
 				{Name: "Labels", Value: func(item T) string { return labels(f.view(item).labels) }},
 			},

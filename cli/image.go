@@ -53,12 +53,12 @@ func imageListing(now time.Time) listing[api.ImageView] {
 		List: output.List[api.ImageView]{
 			ID: func(i api.ImageView) string { return cmp.Or(i.ID, i.Digest) },
 			Columns: []output.Column[api.ImageView]{
-				{Name: "Repository", Header: "REPOSITORY", Value: func(i api.ImageView) string { return repository(i.Name) }, Full: func(i api.ImageView) string { return i.Name }, Shrink: true},
-				{Name: "Tag", Header: "TAG", Value: func(i api.ImageView) string { return tagOf(i.Name) }},
-				{Name: "Digest", Header: "DIGEST", Value: func(i api.ImageView) string { return output.Cut(i.Digest, 20) }, Full: func(i api.ImageView) string { return i.Digest }},
+				{Name: "Repository", Header: "REPOSITORY", Value: func(i api.ImageView) string { return repository(i.Name) }, Full: func(i api.ImageView) string { return i.Name }, Shrink: true, Tail: true},
+				{Name: "Tag", Header: "TAG", Value: func(i api.ImageView) string { return tagOf(i.Name) }, Shrink: true, Tail: true},
+				{Name: "Digest", Header: "DIGEST", Value: func(i api.ImageView) string { return output.Cut(i.Digest, 20) }, Full: func(i api.ImageView) string { return i.Digest }, Spare: 3},
 				{Name: "Nodes", Header: "NODES", Value: imageNodes, Shrink: true},
-				{Name: "UsedBy", Header: "USED BY", Value: func(i api.ImageView) string { return strings.Join(i.UsedBy, ",") }, Shrink: true},
-				{Name: "CreatedSince", Header: "CREATED", Value: func(i api.ImageView) string { return output.Ago(now, i.Updated) }},
+				{Name: "UsedBy", Header: "USED BY", Value: func(i api.ImageView) string { return strings.Join(i.UsedBy, ",") }, Shrink: true, Spare: 1},
+				{Name: "CreatedSince", Header: "CREATED", Value: func(i api.ImageView) string { return output.Ago(now, i.Updated) }, Spare: 2},
 				{Name: "Size", Header: "SIZE", Value: func(i api.ImageView) string { return output.Size(i.Size) }},
 				{Name: "Loaded", Value: func(i api.ImageView) string { return strconv.FormatBool(i.ID != "") }},
 				{Name: "ID", Value: func(i api.ImageView) string { return i.ID }},

@@ -198,7 +198,7 @@ var labNodes = listing[*lab.Node]{
 			{Name: "Role", Header: "ROLE", Value: labRole},
 			{Name: "Address", Header: "ADDRESS", Value: func(n *lab.Node) string { return n.Address().String() }},
 			{Name: "Pid", Header: "PROCESS", Value: labProcess, Color: labColor},
-			{Name: "Socket", Header: "SOCKET", Value: func(n *lab.Node) string { return n.Socket() }},
+			{Name: "Socket", Header: "SOCKET", Value: func(n *lab.Node) string { return n.Socket() }, Spare: 1, Shrink: true, Tail: true},
 			{Name: "Log", Value: func(n *lab.Node) string { return n.LogFile() }},
 		},
 	},

@@ -29,7 +29,7 @@ var networks = listing[api.Network]{
 	List: output.List[api.Network]{
 		ID: func(n api.Network) string { return n.ID },
 		Columns: []output.Column[api.Network]{
-			{Name: "ID", Header: "NETWORK ID", Value: func(n api.Network) string { return api.ShortID(n.ID) }, Full: func(n api.Network) string { return n.ID }},
+			{Name: "ID", Header: "NETWORK ID", Value: func(n api.Network) string { return api.ShortID(n.ID) }, Full: func(n api.Network) string { return n.ID }, Spare: 1},
 			{Name: "Name", Header: "NAME", Value: func(n api.Network) string { return n.Name }, Shrink: true, Tail: true},
 			{Name: "Subnet", Header: "SUBNET", Value: func(n api.Network) string {
 				if n.Subnet.IsValid() {

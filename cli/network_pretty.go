@@ -86,8 +86,8 @@ var networkServices = output.List[api.NetworkService]{
 var networkContainers = output.List[api.NetworkContainer]{
 	Columns: []output.Column[api.NetworkContainer]{
 		{Name: "Name", Header: "NAME", Value: func(c api.NetworkContainer) string { return c.Name }, Shrink: true, Tail: true},
-		{Name: "Container", Header: "CONTAINER", Value: func(c api.NetworkContainer) string { return api.ShortID(c.Container) }},
-		{Name: "Node", Header: "NODE", Value: func(c api.NetworkContainer) string { return c.NodeName }, Shrink: true},
+		{Name: "Container", Header: "CONTAINER", Value: func(c api.NetworkContainer) string { return api.ShortID(c.Container) }, Spare: 1},
+		{Name: "Node", Header: "NODE", Value: func(c api.NetworkContainer) string { return c.NodeName }, Shrink: true, Tail: true},
 		{Name: "Address", Header: "ADDRESS", Value: func(c api.NetworkContainer) string { return addressText(c.Address) }},
 		{Name: "State", Header: "STATE", Value: func(c api.NetworkContainer) string { return upperFirst(string(c.State)) }},
 	},
@@ -95,7 +95,7 @@ var networkContainers = output.List[api.NetworkContainer]{
 
 var networkBlocks = output.List[api.NetworkBlock]{
 	Columns: []output.Column[api.NetworkBlock]{
-		{Name: "Node", Header: "NODE", Value: func(b api.NetworkBlock) string { return b.NodeName }, Shrink: true},
+		{Name: "Node", Header: "NODE", Value: func(b api.NetworkBlock) string { return b.NodeName }, Shrink: true, Tail: true},
 		{Name: "Used", Header: "USED", Value: func(b api.NetworkBlock) string { return fmt.Sprintf("%d/%d", b.Used, b.Usable) }},
 		{Name: "Blocks", Header: "BLOCKS", Value: func(b api.NetworkBlock) string { return prefixes(b.Prefixes) }, Shrink: true},
 	},

@@ -39,13 +39,13 @@ var nodes = listing[api.NodeView]{
 	List: output.List[api.NodeView]{
 		ID: func(n api.NodeView) string { return n.ID },
 		Columns: []output.Column[api.NodeView]{
-			{Name: "ID", Header: "ID", Value: func(n api.NodeView) string { return api.ShortID(n.ID) }, Full: func(n api.NodeView) string { return n.ID }},
-			{Name: "Hostname", Header: "HOSTNAME", Value: func(n api.NodeView) string { return n.Name }, Shrink: true},
+			{Name: "ID", Header: "ID", Value: func(n api.NodeView) string { return api.ShortID(n.ID) }, Full: func(n api.NodeView) string { return n.ID }, Spare: 1},
+			{Name: "Hostname", Header: "HOSTNAME", Value: func(n api.NodeView) string { return n.Name }, Shrink: true, Tail: true},
 			{Name: "Status", Header: "STATUS", Value: func(n api.NodeView) string { return upperFirst(string(nodeState(n))) }, Color: nodeColor},
 			{Name: "Availability", Header: "AVAILABILITY", Value: func(n api.NodeView) string { return upperFirst(string(n.Availability)) }},
 			{Name: "ManagerStatus", Header: "MANAGER STATUS", Value: managerStatus},
-			{Name: "Address", Header: "ADDRESS", Value: nodeAddress},
-			{Name: "Version", Header: "VERSION", Value: nodeVersion},
+			{Name: "Address", Header: "ADDRESS", Value: nodeAddress, Spare: 2},
+			{Name: "Version", Header: "VERSION", Value: nodeVersion, Spare: 3, Shrink: true},
 			{Name: "EngineVersion", Value: nodeVersion},
 			{Name: "Role", Value: func(n api.NodeView) string { return string(n.Role) }},
 			{Name: "Tasks", Value: func(n api.NodeView) string { return strconv.Itoa(n.Tasks) }},

@@ -122,7 +122,7 @@ func (r prunedRow) name() string {
 
 var prunedList = output.List[prunedRow]{
 	Columns: []output.Column[prunedRow]{
-		{Name: "Node", Header: "NODE", Value: func(r prunedRow) string { return r.node }, Shrink: true},
+		{Name: "Node", Header: "NODE", Value: func(r prunedRow) string { return r.node }, Shrink: true, Tail: true},
 		{Name: "Type", Header: "TYPE", Value: func(r prunedRow) string { return upperFirst(r.kind) }},
 		{Name: "Name", Header: "NAME", Value: prunedRow.name, Shrink: true, Tail: true},
 		{Name: "Size", Header: "SIZE", Value: func(r prunedRow) string { return output.Size(r.Size) }},

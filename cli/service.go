@@ -33,12 +33,12 @@ var services = listing[api.ServiceView]{
 	List: output.List[api.ServiceView]{
 		ID: func(s api.ServiceView) string { return s.ID },
 		Columns: []output.Column[api.ServiceView]{
-			{Name: "ID", Header: "ID", Value: func(s api.ServiceView) string { return api.ShortID(s.ID) }, Full: func(s api.ServiceView) string { return s.ID }},
+			{Name: "ID", Header: "ID", Value: func(s api.ServiceView) string { return api.ShortID(s.ID) }, Full: func(s api.ServiceView) string { return s.ID }, Spare: 2},
 			{Name: "Name", Header: "NAME", Value: func(s api.ServiceView) string { return s.Name }, Shrink: true, Tail: true},
-			{Name: "Mode", Header: "MODE", Value: func(s api.ServiceView) string { return string(s.Spec.Mode) }},
-			{Name: "Replicas", Header: "REPLICAS", Value: replicas, Color: serviceColor},
+			{Name: "Mode", Header: "MODE", Value: func(s api.ServiceView) string { return string(s.Spec.Mode) }, Spare: 3},
+			{Name: "Replicas", Header: "REPLICAS", Value: replicas, Color: serviceColor, Shrink: true},
 			{Name: "Image", Header: "IMAGE", Value: func(s api.ServiceView) string { return s.Spec.Container.Image }, Shrink: true, Tail: true},
-			{Name: "Ports", Header: "PORTS", Value: func(s api.ServiceView) string { return ports(s.Ports) }, Shrink: true},
+			{Name: "Ports", Header: "PORTS", Value: func(s api.ServiceView) string { return ports(s.Ports) }, Shrink: true, Spare: 1},
 			{Name: "App", Value: func(s api.ServiceView) string { return s.AppName }},
 			{Name: "Labels", Value: func(s api.ServiceView) string { return labels(s.Spec.Labels) }},
 			{Name: "Revision", Value: func(s api.ServiceView) string { return fmt.Sprint(s.Current) }},

@@ -43,7 +43,7 @@ func revisionListing(now time.Time, image bool) listing[api.RevisionView] {
 	}
 	if image {
 		columns = append(columns[:2:2], append([]output.Column[api.RevisionView]{
-			{Name: "Image", Header: "IMAGE", Value: func(r api.RevisionView) string { return r.Image }, Shrink: true, Tail: true},
+			{Name: "Image", Header: "IMAGE", Value: func(r api.RevisionView) string { return r.Image }, Shrink: true, Tail: true, Spare: 1},
 		}, columns[2])...)
 	}
 	return listing[api.RevisionView]{

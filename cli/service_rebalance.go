@@ -31,9 +31,9 @@ var moveList = output.List[api.TaskMove]{
 	ID: func(m api.TaskMove) string { return m.Task },
 	Columns: []output.Column[api.TaskMove]{
 		{Name: "Task", Header: "TASK", Value: func(m api.TaskMove) string { return m.Name }, Shrink: true, Tail: true},
-		{Name: "From", Header: "FROM", Value: func(m api.TaskMove) string { return m.FromName }, Shrink: true},
-		{Name: "To", Header: "TO", Value: func(m api.TaskMove) string { return m.ToName }, Shrink: true},
-		{Name: "Reason", Header: "WHY", Value: func(m api.TaskMove) string { return m.Reason }, Shrink: true},
+		{Name: "From", Header: "FROM", Value: func(m api.TaskMove) string { return m.FromName }, Shrink: true, Tail: true},
+		{Name: "To", Header: "TO", Value: func(m api.TaskMove) string { return m.ToName }, Shrink: true, Tail: true},
+		{Name: "Reason", Header: "WHY", Value: func(m api.TaskMove) string { return m.Reason }, Shrink: true, Wrap: true},
 	},
 }
 

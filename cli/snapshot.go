@@ -35,11 +35,11 @@ func snapshotListing(now time.Time) listing[api.SnapshotView] {
 		List: output.List[api.SnapshotView]{
 			ID: func(s api.SnapshotView) string { return s.Name },
 			Columns: []output.Column[api.SnapshotView]{
-				{Name: "Name", Header: "NAME", Value: func(s api.SnapshotView) string { return s.Name }},
+				{Name: "Name", Header: "NAME", Value: func(s api.SnapshotView) string { return s.Name }, Shrink: true, Tail: true},
 				{Name: "Created", Header: "CREATED", Value: func(s api.SnapshotView) string { return output.Ago(now, s.Created) }},
 				{Name: "Size", Header: "SIZE", Value: func(s api.SnapshotView) string { return output.Size(s.Length) }},
-				{Name: "Key", Header: "KEY", Value: func(s api.SnapshotView) string { return s.Key }},
-				{Name: "Path", Header: "PATH", Value: func(s api.SnapshotView) string { return s.Path }, Shrink: true},
+				{Name: "Key", Header: "KEY", Value: func(s api.SnapshotView) string { return s.Key }, Spare: 2},
+				{Name: "Path", Header: "PATH", Value: func(s api.SnapshotView) string { return s.Path }, Shrink: true, Tail: true, Spare: 1},
 				{Name: "Node", Value: func(s api.SnapshotView) string { return s.Node }},
 				{Name: "Orc", Value: func(s api.SnapshotView) string { return s.Orc }},
 			},

@@ -58,15 +58,15 @@ var statistics = listing[api.ContainerStats]{
 	List: output.List[api.ContainerStats]{
 		ID: func(s api.ContainerStats) string { return s.Container },
 		Columns: []output.Column[api.ContainerStats]{
-			{Name: "ID", Header: "CONTAINER ID", Value: func(s api.ContainerStats) string { return api.ShortID(s.Container) }, Full: func(s api.ContainerStats) string { return s.Container }},
+			{Name: "ID", Header: "CONTAINER ID", Value: func(s api.ContainerStats) string { return api.ShortID(s.Container) }, Full: func(s api.ContainerStats) string { return s.Container }, Spare: 2},
 			{Name: "Name", Header: "NAME", Value: func(s api.ContainerStats) string { return s.Name }, Shrink: true, Tail: true},
-			{Name: "Node", Header: "NODE", Value: func(s api.ContainerStats) string { return s.NodeName }},
+			{Name: "Node", Header: "NODE", Value: func(s api.ContainerStats) string { return s.NodeName }, Shrink: true, Tail: true},
 			{Name: "CPUPerc", Header: "CPU %", Value: func(s api.ContainerStats) string { return fmt.Sprintf("%.2f%%", s.CPUPercent) }},
 			{Name: "MemUsage", Header: "MEM USAGE / LIMIT", Value: memory},
-			{Name: "MemPerc", Header: "MEM %", Value: memoryShare},
-			{Name: "NetIO", Header: "NET I/O", Value: func(s api.ContainerStats) string { return output.Size(s.NetRx) + " / " + output.Size(s.NetTx) }},
-			{Name: "BlockIO", Header: "BLOCK I/O", Value: func(s api.ContainerStats) string { return output.Size(s.BlockRead) + " / " + output.Size(s.BlockWrite) }},
-			{Name: "PIDs", Header: "PIDS", Value: func(s api.ContainerStats) string { return fmt.Sprint(s.Pids) }},
+			{Name: "MemPerc", Header: "MEM %", Value: memoryShare, Spare: 1},
+			{Name: "NetIO", Header: "NET I/O", Value: func(s api.ContainerStats) string { return output.Size(s.NetRx) + " / " + output.Size(s.NetTx) }, Spare: 4},
+			{Name: "BlockIO", Header: "BLOCK I/O", Value: func(s api.ContainerStats) string { return output.Size(s.BlockRead) + " / " + output.Size(s.BlockWrite) }, Spare: 5},
+			{Name: "PIDs", Header: "PIDS", Value: func(s api.ContainerStats) string { return fmt.Sprint(s.Pids) }, Spare: 3},
 		},
 	},
 	filters: filters[api.ContainerStats]{

@@ -42,10 +42,10 @@ var diskListing = listing[diskRow]{
 	List: output.List[diskRow]{
 		ID: func(r diskRow) string { return r.node + "/" + r.kind },
 		Columns: []output.Column[diskRow]{
-			{Name: "Node", Header: "NODE", Value: func(r diskRow) string { return r.node }, Shrink: true},
+			{Name: "Node", Header: "NODE", Value: func(r diskRow) string { return r.node }, Shrink: true, Tail: true},
 			{Name: "Type", Header: "TYPE", Value: func(r diskRow) string { return upperFirst(r.kind) }},
 			{Name: "TotalCount", Header: "TOTAL", Value: func(r diskRow) string { return strconv.Itoa(r.Count) }},
-			{Name: "Active", Header: "ACTIVE", Value: func(r diskRow) string { return strconv.Itoa(r.Active) }},
+			{Name: "Active", Header: "ACTIVE", Value: func(r diskRow) string { return strconv.Itoa(r.Active) }, Spare: 1},
 			{Name: "Size", Header: "SIZE", Value: func(r diskRow) string { return output.Size(r.Size) }},
 			{Name: "Reclaimable", Header: "RECLAIMABLE", Value: reclaimable},
 			{Name: "DiskFree", Value: func(r diskRow) string { return output.Size(r.free) }},

@@ -56,14 +56,14 @@ func taskListing(now time.Time) listing[taskRow] {
 		List: output.List[taskRow]{
 			ID: func(r taskRow) string { return r.task.ID },
 			Columns: []output.Column[taskRow]{
-				{Name: "ID", Header: "ID", Value: func(r taskRow) string { return api.ShortID(r.task.ID) }, Full: func(r taskRow) string { return r.task.ID }},
+				{Name: "ID", Header: "ID", Value: func(r taskRow) string { return api.ShortID(r.task.ID) }, Full: func(r taskRow) string { return r.task.ID }, Spare: 1},
 				{Name: "Name", Header: "NAME", Value: taskName, Shrink: true, Tail: true},
-				{Name: "Image", Header: "IMAGE", Value: func(r taskRow) string { return r.task.Image }, Shrink: true, Tail: true},
-				{Name: "Node", Header: "NODE", Value: func(r taskRow) string { return r.task.NodeName }},
-				{Name: "DesiredState", Header: "DESIRED STATE", Value: desiredState},
+				{Name: "Image", Header: "IMAGE", Value: func(r taskRow) string { return r.task.Image }, Shrink: true, Tail: true, Spare: 2},
+				{Name: "Node", Header: "NODE", Value: func(r taskRow) string { return r.task.NodeName }, Shrink: true, Tail: true},
+				{Name: "DesiredState", Header: "DESIRED STATE", Value: desiredState, Spare: 3},
 				{Name: "CurrentState", Header: "CURRENT STATE", Value: func(r taskRow) string { return currentState(r, now) }, Color: taskColor, Shrink: true},
 				{Name: "Error", Header: "ERROR", Value: func(r taskRow) string { return output.Cut(taskError(r), 60) }, Full: taskError, Shrink: true},
-				{Name: "Ports", Header: "PORTS", Value: hostPorts},
+				{Name: "Ports", Header: "PORTS", Value: hostPorts, Shrink: true},
 				{Name: "NextTry", Value: func(r taskRow) string {
 					if next := nextTry(r); !next.IsZero() {
 						return next.Format(time.RFC3339)

@@ -103,7 +103,7 @@ func tokenListing(now time.Time) listing[api.TokenView] {
 				{Name: "Role", Header: "ROLE", Value: func(t api.TokenView) string { return string(t.Role) }},
 				{Name: "Expires", Header: "EXPIRES", Value: func(t api.TokenView) string { return expiry(now, t) }},
 				{Name: "Uses", Header: "USES LEFT", Value: usesLeft},
-				{Name: "CreatedAt", Header: "CREATED", Value: func(t api.TokenView) string { return output.Ago(now, t.Created) }},
+				{Name: "CreatedAt", Header: "CREATED", Value: func(t api.TokenView) string { return output.Ago(now, t.Created) }, Spare: 1},
 				{Name: "Standing", Value: func(t api.TokenView) string { return strconv.FormatBool(t.Standing) }},
 			},
 		},

@@ -51,7 +51,7 @@ func volumeListing(now time.Time) listing[api.VolumeView] {
 				{Name: "Nodes", Header: "NODES", Value: volumeNodes, Shrink: true},
 				{Name: "Size", Header: "SIZE", Value: volumeSize},
 				{Name: "UsedBy", Header: "USED BY", Value: func(v api.VolumeView) string { return strings.Join(v.UsedBy, ",") }, Shrink: true},
-				{Name: "Created", Header: "CREATED", Value: func(v api.VolumeView) string { return output.Ago(now, volumeCreated(v)) }},
+				{Name: "Created", Header: "CREATED", Value: func(v api.VolumeView) string { return output.Ago(now, volumeCreated(v)) }, Spare: 1},
 				{Name: "Declared", Value: func(v api.VolumeView) string { return strconv.FormatBool(v.ID != "") }},
 				{Name: "Labels", Value: func(v api.VolumeView) string { return labels(v.Spec.Labels) }},
 				{Name: "ID", Value: func(v api.VolumeView) string { return v.ID }},

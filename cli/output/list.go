@@ -19,6 +19,12 @@ type Column[T any] struct {
 	// Shrink lets the column be cut to fit the terminal: in the middle with Tail, for
 	// names that differ at their ends.
 	Shrink, Tail bool
+	// Wrap goes on in further lines with what is to be read whole. It is for the last
+	// column; with Shrink.
+	Wrap bool
+	// Spare lets the column be left out where the others would be cut too short: the one
+	// with the highest number first; 0 never.
+	Spare int
 }
 
 // List says how items of one kind are shown.
@@ -81,11 +87,19 @@ func (c Column[T]) text(item T, options Options) string {
 	return c.Value(item)
 }
 
+// head says how the column is laid out; with NoTrunc nothing is left out or broken.
+func (c Column[T]) head(options Options) head {
+	if options.NoTrunc {
+		return head{text: c.Header}
+	}
+	return head{text: c.Header, shrink: c.Shrink, tail: c.Tail, wrap: c.Wrap, spare: c.Spare}
+}
+
 func (l List[T]) table(p *Printer, options Options, items []T) error {
 	var t table
 	for _, column := range l.Columns {
 		if column.Header != "" {
-			t.heads = append(t.heads, head{column.Header, column.Shrink && !options.NoTrunc, column.Tail})
+			t.heads = append(t.heads, column.head(options))
 		}
 	}
 	for _, item := range items {

@@ -96,6 +96,45 @@ func TestEmptyColumnsAreLeftOutWhereThereIsNoRoom(t *testing.T) {
 	require.Contains(t, out.String(), "PORTS", "an empty list has its columns")
 }
 
+func TestColumnsAreSparedBeforeOthersAreCutTooShort(t *testing.T) {
+	list := output.List[string]{Columns: []output.Column[string]{
+		{Header: "ID", Value: func(string) string { return "0123456789ab" }, Spare: 1},
+		{Header: "NAME", Value: func(s string) string { return s }, Shrink: true},
+		{Header: "IMAGE", Value: func(string) string { return "an-image:1.0" }, Spare: 2},
+	}}
+	for width, want := range map[int]string{
+		70: "ID             NAME                         IMAGE\n0123456789ab   a name of some twenty-five   an-image:1.0\n",
+		42: "ID            NAME            IMAGE\n0123456789ab  a name of som…  an-image:1.0\n",
+		39: "ID            NAME\n0123456789ab  a name of some twenty-fi…\n",
+		20: "NAME\na name of some twen…\n",
+	} {
+		var out bytes.Buffer
+		require.NoError(t, list.Print(&output.Printer{Out: &out, Width: width}, output.Options{}, []string{"a name of some twenty-five"}))
+		require.Equal(t, want, out.String(), width)
+	}
+	var out bytes.Buffer
+	require.NoError(t, list.Print(&output.Printer{Out: &out, Width: 20}, output.Options{NoTrunc: true}, []string{"a name of some twenty-five"}))
+	require.Contains(t, out.String(), "0123456789ab  a name of some twenty-five  an-image:1.0")
+}
+
+func TestWhatIsToBeReadWholeGoesOnInFurtherLines(t *testing.T) {
+	list := output.List[string]{Columns: []output.Column[string]{
+		{Header: "NODE", Value: func(string) string { return "n1" }},
+		{Header: "FOUND", Value: func(s string) string { return s }, Shrink: true, Wrap: true},
+	}}
+	var out bytes.Buffer
+	require.NoError(t, list.Print(&output.Printer{Out: &out, Width: 20}, output.Options{}, []string{"a firewall between them keeps-it-out-of-here", "fine", ""}))
+	require.Equal(t, strings.TrimPrefix(`
+NODE  FOUND
+n1    a firewall
+      between them
+      keeps-it-out-o
+      f-here
+n1    fine
+n1
+`, "\n"), out.String())
+}
+
 func TestFormats(t *testing.T) {
 	require.Equal(t, "apple1\npear22\n", show(t, 0, output.Options{Quiet: true}))
 	require.Equal(t, `{"Country":"at","ID":"app","Name":"An apple with <a long> name","State":"ripe"}`+"\n"+
