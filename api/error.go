@@ -34,6 +34,8 @@ type Error struct {
 	// Field of a spec that is wrong, by JSON's names and with the elements of lists
 	// by their number: container.mounts.0.target. Empty when it is about no field.
 	Field string `json:"field,omitempty"`
+	// Near is the name that was probably meant by one that nothing has; "" if none is.
+	Near string `json:"near,omitempty"`
 }
 
 func (e *Error) Error() string { return e.Message }

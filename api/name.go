@@ -15,7 +15,7 @@ func ValidateName(noun, name string) error {
 	case name == "":
 		return Invalidf("%s: a name is needed", noun)
 	case len(name) > MaxNameLength:
-		return Invalidf("%s name %q is longer than %d characters", noun, name, MaxNameLength)
+		return Invalidf("%s name %s is longer than %d characters", noun, Quoted(name), MaxNameLength)
 	case !namePattern.MatchString(name):
 		return Invalidf("%s name %q: use letters, digits, '-', '_' and '.', with a letter or digit at both ends", noun, name)
 	}

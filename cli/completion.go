@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/orc-project/orc/api"
 )
 
 // scripts make shells ask `orc __complete WORDS…`, whose last word is the one
@@ -47,7 +49,7 @@ func (p *program) completion() *cli.Command {
 			}
 			script, known := scripts[c.Args().First()]
 			if !known {
-				return usagef("orc completion: %q: want %s", c.Args().First(), strings.Join(slices.Sorted(maps.Keys(scripts)), ", "))
+				return usagef("orc completion: %q: want %s", api.Brief(c.Args().First()), strings.Join(slices.Sorted(maps.Keys(scripts)), ", "))
 			}
 			_, err := fmt.Fprint(p.Out, script)
 			return err
@@ -82,14 +84,15 @@ func (p *program) complete(ctx context.Context, words []string) error {
 // whom to ask.
 func completions(app *cli.App, words []string, typed string) (candidates []string, noun string, global []string) {
 	flags, commands := app.Flags, app.Commands
-	takes := ""
+	var leaf *cli.Command
+	given := 0 // arguments of it
 	for i := 0; i < len(words); i++ {
 		word := words[i]
 		if strings.HasPrefix(word, "-") {
 			flag := findFlag(flags, strings.TrimLeft(word, "-"))
 			if flag != nil && !isBool(flag) && !strings.Contains(word, "=") {
 				if i == len(words)-1 {
-					return nil, "", nil // its value, which nobody knows
+					return nil, valueNoun(flag), global
 				}
 				i++
 			}
@@ -99,8 +102,10 @@ func completions(app *cli.App, words []string, typed string) (candidates []strin
 			if global == nil {
 				global = words[:i:i]
 			}
-			flags, commands, takes = next.Flags, next.Subcommands, next.ArgsUsage
+			flags, commands, leaf = next.Flags, next.Subcommands, next
+			continue
 		}
+		given++
 	}
 	if strings.HasPrefix(typed, "-") {
 		for _, flag := range flags {
@@ -115,8 +120,8 @@ func completions(app *cli.App, words []string, typed string) (candidates []strin
 				candidates = append(candidates, command.Name)
 			}
 		}
-		if len(commands) == 0 {
-			noun = leadingNoun.FindString(takes)
+		if len(commands) == 0 && leaf != nil {
+			noun = argumentNoun(leaf, given)
 		}
 	}
 	return candidates, noun, global

@@ -66,7 +66,7 @@ func (s contexts) load(name string) (*savedContext, error) {
 	}
 	data, err := os.ReadFile(s.file(name))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, api.NotFoundf("there is no context %s: `orc context ls` lists them, `orc context use local` goes back to this host's manager", name)
+		return nil, api.NoSuch("context", name, s.names(), "`orc context ls` lists them, `orc context use local` goes back to this host's manager")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read context %s: %w", name, err)
@@ -77,6 +77,16 @@ func (s contexts) load(name string) (*savedContext, error) {
 	}
 	saved.Name, saved.Saved = name, s.file(name)
 	return saved, nil
+}
+
+// names are those of all contexts. Of a directory that cannot be read there are none.
+func (s contexts) names() []string {
+	files, _ := filepath.Glob(s.file("*")) // the pattern is well formed
+	names := []string{localContext}
+	for _, file := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(file), ".json"))
+	}
+	return names
 }
 
 // parseBundle reads what the manager issued.
@@ -118,6 +128,9 @@ func (s contexts) list() ([]*savedContext, error) {
 }
 
 func (s contexts) remove(name string) error {
+	if err := api.ValidateName("context", name); err != nil {
+		return err
+	}
 	if _, err := s.load(name); api.CodeOf(err) == api.CodeNotFound {
 		return err
 	}

@@ -99,20 +99,22 @@ func (p *program) execRequest(c *cli.Context, cl *client.Client) (wire.ExecReque
 		}
 	}
 	ref := c.Args().First()
-	container, err := cl.Container(c.Context, ref)
-	if err == nil {
-		request.Task, request.Container = container.Task, container.ID
-		return request, nil
+	found, err := findTask(c.Context, cl, ref)
+	request.Task, request.Container = found.Task, found.ID
+	return request, err
+}
+
+// findTask finds a container, or a task, which may have none: then only its Task is set.
+func findTask(ctx context.Context, cl *client.Client, ref string) (api.ContainerView, error) {
+	container, err := cl.Container(ctx, ref)
+	if api.CodeOf(err) != api.CodeNotFound && api.CodeOf(err) != api.CodeConflict {
+		return container, err
 	}
-	if api.CodeOf(err) != api.CodeNotFound {
-		return request, err
-	}
-	task, taskErr := cl.Task(c.Context, ref)
+	task, taskErr := cl.Task(ctx, ref)
 	if taskErr != nil {
-		return request, err
+		return container, err
 	}
-	request.Task = task.ID
-	return request, nil
+	return api.ContainerView{Task: task.ID}, nil
 }
 
 // terminal is the one that orc runs in.

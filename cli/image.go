@@ -84,6 +84,11 @@ func imageUsed(i api.ImageView) bool {
 	return len(i.UsedBy) > 0 || slices.ContainsFunc(i.Nodes, func(at api.NodeImage) bool { return at.InUse })
 }
 
+// shortName is an image's name as people write it.
+func shortName(name string) string {
+	return strings.TrimSuffix(repository(name)+":"+tagOf(name), ":")
+}
+
 // repository is an image's name as people write it, without its tag.
 func repository(name string) string {
 	name = strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/")
@@ -126,7 +131,11 @@ func (p *program) loadImages(c *cli.Context, cl *client.Client) (err error) {
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {
-			return api.Invalidf("image archive: %w", err)
+			var plain *os.PathError
+			if errors.As(err, &plain) {
+				err = plain.Err
+			}
+			return api.Invalidf("image archive %s: %w", api.Quoted(name), err)
 		}
 		defer file.Close()
 		info, err := file.Stat()

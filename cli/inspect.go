@@ -53,6 +53,7 @@ func (p *program) inspect() *cli.Command {
 // inspectAny is the first object that has this name or ID; of one kind, if it is named.
 func inspectAny(ctx context.Context, cl *client.Client, kind, ref string) (any, error) {
 	known := false
+	var missing []error
 	for _, each := range inspectables {
 		if kind != "" && kind != each.kind {
 			continue
@@ -62,11 +63,12 @@ func inspectAny(ctx context.Context, cl *client.Client, kind, ref string) (any, 
 		if api.CodeOf(err) != api.CodeNotFound || kind != "" {
 			return object, err
 		}
+		missing = append(missing, err)
 	}
 	if !known {
 		return nil, usagef("orc inspect: --type %q: want %s", kind, kinds())
 	}
-	return nil, api.NotFoundf("there is no %s: no task, service, node or anything else has that name or ID", ref)
+	return nil, noneOf("object", ref, "no task, service, node or anything else has that name or ID", missing...)
 }
 
 func kinds() string {

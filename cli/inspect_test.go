@@ -15,7 +15,7 @@ func TestInspectFindsWhateverHasTheName(t *testing.T) {
 	}
 	code, _, errors := f.orc("inspect", "nope")
 	require.Equal(t, 1, code)
-	require.Equal(t, "orc: there is no nope: no task, service, node or anything else has that name or ID\n", errors)
+	require.Equal(t, "orc: there is no object nope: no task, service, node or anything else has that name or ID\n", errors)
 
 	f.on("GET /v1/tasks/web", api.NotFoundf("no task web"))
 	f.on("GET /v1/containers/web", api.NotFoundf("no container web"))

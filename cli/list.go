@@ -24,7 +24,7 @@ func listFlags(more ...cli.Flag) []cli.Flag {
 	return append(more,
 		&cli.StringSliceFlag{Name: "filter", Aliases: []string{"f"}, Usage: "show only what fits `KEY=VALUE`"},
 		&cli.StringFlag{Name: "format", Usage: "table, json or a Go `TEMPLATE` for each line"},
-		&cli.BoolFlag{Name: "no-trunc", Usage: "do not shorten IDs and texts"},
+		&cli.BoolFlag{Name: "no-trunc", Usage: "do not shorten IDs and texts, and leave no column out"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only IDs"},
 	)
 }

@@ -55,20 +55,22 @@ func (p *program) serviceLogs() *cli.Command {
 // task, else a container.
 func (p *program) logTarget(c *cli.Context, cl *client.Client) (client.LogsQuery, error) {
 	ref := c.Args().First()
-	service, err := cl.Service(c.Context, ref)
-	if err == nil {
+	service, noService := cl.Service(c.Context, ref)
+	if noService == nil {
 		return client.LogsQuery{Service: service.ID}, nil
 	}
-	if api.CodeOf(err) != api.CodeNotFound {
-		return client.LogsQuery{}, err
+	if api.CodeOf(noService) != api.CodeNotFound {
+		return client.LogsQuery{}, noService
 	}
-	if task, err := cl.Task(c.Context, ref); err == nil {
+	task, noTask := cl.Task(c.Context, ref)
+	if noTask == nil {
 		return client.LogsQuery{Task: task.ID}, nil
 	}
-	if container, err := cl.Container(c.Context, ref); err == nil {
+	container, noContainer := cl.Container(c.Context, ref)
+	if noContainer == nil {
 		return client.LogsQuery{Container: container.ID}, nil
 	}
-	return client.LogsQuery{}, api.NotFoundf("no service, task or container %s", ref)
+	return client.LogsQuery{}, noneOf("service, task or container", ref, "", noService, noTask, noContainer)
 }
 
 // printLogs shows the lines of what target finds the argument to name.

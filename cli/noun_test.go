@@ -44,7 +44,7 @@ func TestLogsOfATaskHaveNoPrefix(t *testing.T) {
 	f.on("GET /v1/containers/nope", api.NotFoundf("no container nope"))
 	code, _, errors := f.orc("logs", "nope")
 	require.Equal(t, 1, code)
-	require.Equal(t, "orc: no service, task or container nope\n", errors)
+	require.Equal(t, "orc: there is no service, task or container nope\n", errors)
 }
 
 func TestPsShowsContainersAsDockerDoes(t *testing.T) {
@@ -148,6 +148,7 @@ func TestStats(t *testing.T) {
 	f.on("GET /v1/stats", []string{`[{"container":"c2","name":"web.2","memory":1048576},{"container":"c1","name":"web.1","nodeName":"n1","cpuPercent":12.345,"memory":1048576,"memoryLimit":4194304,"pids":7}]`})
 	require.Equal(t, "web.1 12.35% 1MiB / 4MiB 25.00% 7\nweb.2 0.00% 1MiB / - - 0\n",
 		f.ok("stats", "--no-stream", "--format", "{{.Name}} {{.CPUPerc}} {{.MemUsage}} {{.MemPerc}} {{.PIDs}}"))
+	f.on("GET /v1/containers/web.2", api.ContainerView{ID: "c2", Task: "t2"})
 	require.Equal(t, "c2\n", f.ok("stats", "--no-stream", "-q", "web.2"))
 }
 

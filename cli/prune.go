@@ -113,7 +113,7 @@ type prunedRow struct {
 func (r prunedRow) name() string {
 	switch r.kind {
 	case "image":
-		return strings.TrimSuffix(repository(r.Name)+":"+tagOf(r.Name), ":")
+		return shortName(r.Name)
 	case "log":
 		return api.ShortID(r.Name)
 	}

@@ -37,6 +37,9 @@ func resolve(app *cli.App, args []string) (*call, error) {
 			c.help = true
 			return c, nil
 		case leaf:
+			if err := nothingEmpty(c.path, c.command.ArgsUsage, parsed.rest); err != nil {
+				return nil, err
+			}
 			c.args = append(append(c.args, "--"), parsed.rest...)
 			return c, nil
 		}
@@ -53,6 +56,23 @@ func resolve(app *cli.App, args []string) (*call, error) {
 		c.args = append(c.args, next.Name)
 		flags, commands, args = next.Flags, next.Subcommands, parsed.rest[1:]
 	}
+}
+
+// nothingEmpty refuses an argument that a shell made of a variable without a value: what
+// it was to name may be anything. What a command hands on to another one may be empty.
+func nothingEmpty(path, usage string, args []string) error {
+	words := strings.Fields(usage)
+	for i, arg := range args {
+		if arg != "" || len(words) == 0 {
+			continue
+		}
+		word := words[min(i, len(words)-1)]
+		if word == "[ARG…]" {
+			return nil
+		}
+		return usagef("%s: %s is empty; %s", path, strings.Trim(word, "[]…"), helpOf(path))
+	}
+	return nil
 }
 
 func find(commands []*cli.Command, name string) *cli.Command {

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 
@@ -122,11 +124,24 @@ func (p *program) exitCode(err error) int {
 	return exitFailed
 }
 
+// visible shows characters that would command the terminal as Go writes them.
+func visible(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			out.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+			continue
+		}
+		out.WriteRune(r)
+	}
+	return out.String()
+}
+
 // complain prints an error, which is one line but for a file with many mistakes.
 // Some begin with the command they are about, as "orc service ls: ".
 func (p *program) complain(text string) {
 	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
+		line = strings.TrimSpace(visible(line))
 		switch {
 		case line == "":
 			continue

@@ -99,7 +99,16 @@ func TestCompletionKnowsNames(t *testing.T) {
 	require.Equal(t, "web\n", complete("service", "scale", "w"))
 	require.Equal(t, "web\n", complete("service", "rm", "db", "w"))
 	require.Equal(t, "--filter\n--format\n", complete("service", "ps", "--f"))
-	require.Empty(t, complete("service", "create", "w"), "an image's name nobody knows")
+	require.Equal(t, "web\n", complete("ps", "--service", "w")+complete("stats", "--service", "w"), "a flag's value")
+	require.Empty(t, complete("service", "rollback", "web", ""), "it takes one")
+	require.Equal(t, "local\n", complete("context", "use", ""))
+	f.on("GET /v1/images", api.Listing[api.ImageView]{Items: []api.ImageView{{Image: api.Image{Name: "docker.io/library/web:1.0"}}}})
+	f.on("GET /v1/volumes", api.Listing[api.VolumeView]{Items: []api.VolumeView{{Volume: api.Volume{Name: "data"}}}})
+	require.Equal(t, "web:1.0\n", complete("service", "create", "w"))
+	require.Empty(t, complete("service", "create", "web:1.0", "w"), "a command of the image's")
+	require.Equal(t, "web:1.0\n", complete("image", "rm", ""))
+	require.Equal(t, "data\n", complete("volume", "inspect", ""))
+	require.Empty(t, complete("volume", "create", ""), "a new name nobody knows")
 	require.Empty(t, complete("network", "rm", ""), "an error offers nothing")
 }
 

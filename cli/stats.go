@@ -22,6 +22,11 @@ func (p *program) stats() *cli.Command {
 			&cli.StringFlag{Name: "service", Usage: "only of this `SERVICE`"},
 		),
 		Action: p.with(func(c *cli.Context, cl *client.Client) error {
+			for _, ref := range c.Args().Slice() {
+				if _, err := findTask(c.Context, cl, ref); err != nil {
+					return err
+				}
+			}
 			query := client.StatsQuery{Node: c.String("node"), Service: c.String("service"), Stream: !c.Bool("no-stream")}
 			for samples, err := range cl.Stats(c.Context, query) {
 				if err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -31,9 +32,24 @@ func argCount(c *cli.Context, least, most int) error {
 	case n < least:
 		return usagef("%s: %s is missing; %s", path, c.Command.ArgsUsage, helpOf(path))
 	case most == 0:
-		return usagef("%s: it takes no argument, and %q is given; %s", path, c.Args().First(), helpOf(path))
+		return usagef("%s: it takes no argument, and %q is given; %s", path, api.Brief(c.Args().First()), helpOf(path))
 	}
-	return usagef("%s: %q is one argument too many; %s", path, c.Args().Get(most), helpOf(path))
+	return usagef("%s: %q is one argument too many; %s", path, api.Brief(c.Args().Get(most)), helpOf(path))
+}
+
+// noneOf is the error of a name that may be of several kinds, and that nothing of any
+// has. errs are those of each kind, the likeliest first; the first that knows what was
+// probably meant says so.
+func noneOf(kinds, ref, hint string, errs ...error) error {
+	var near []string
+	for _, err := range errs {
+		var missing *api.Error
+		if errors.As(err, &missing) && missing.Near != "" {
+			near = []string{missing.Near}
+			break
+		}
+	}
+	return api.NoSuch(kinds, ref, near, hint)
 }
 
 func didYouMean(typed string, names []string, prefix string) string {

@@ -105,7 +105,7 @@ func (o *Options) read() ([]source, error) {
 			}
 		}
 		if err != nil {
-			return nil, api.Invalidf("Compose file %s: %w", file.shown, plain(err))
+			return nil, api.Invalidf("Compose file %s: %w", api.Quoted(file.shown), plain(err))
 		}
 		if len(file.content) > MaxFileSize {
 			return nil, api.Invalidf("Compose file %s: larger than %d bytes", file.shown, MaxFileSize)

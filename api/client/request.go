@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/orc-project/orc/api"
@@ -31,6 +32,20 @@ func path(parts ...string) string {
 		joined += "/" + url.PathEscape(part)
 	}
 	return joined
+}
+
+// leadsElsewhere refuses what no escaping keeps in its place: without a name, or with
+// one of dots, a path is that of another route.
+func leadsElsewhere(path string) error {
+	for part := range strings.SplitSeq(path[1:], "/") {
+		switch part {
+		case "":
+			return api.Invalidf("a name or an ID is needed")
+		case ".", "..":
+			return api.NotFoundf("there is nothing with the name or ID %s", part)
+		}
+	}
+	return nil
 }
 
 // get reads JSON. It tries again while the manager is not available: reading
@@ -97,6 +112,9 @@ func call(ctx context.Context, c *Client, method, path string, query url.Values,
 // send makes a request. The caller closes the body of a response, which has
 // status 2xx.
 func (c *Client) send(ctx context.Context, method, path string, query url.Values, body io.Reader, kind string) (*http.Response, error) {
+	if err := leadsElsewhere(path); err != nil {
+		return nil, err
+	}
 	target := c.base + path
 	if len(query) > 0 {
 		target += "?" + query.Encode()

@@ -100,7 +100,7 @@ func RemoveToken(cluster *api.Cluster, ref string) error {
 	}
 	switch len(found) {
 	case 0:
-		return api.NotFoundf("there is no token %s", ref)
+		return api.NoSuch("token", ref, nil, "`orc token ls` shows them")
 	case 1:
 		cluster.Tokens = slices.DeleteFunc(slices.Clone(cluster.Tokens), func(t api.StoredToken) bool { return t.ID == found[0] })
 		return nil

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -19,7 +20,7 @@ func (d *Draft) resolve(spec *api.ServiceSpec) error {
 		}
 		network := d.network(name)
 		if network == nil {
-			return api.NotFoundf("service %s: there is no network %s: `orc network create %s` makes one", spec.Name, name, name)
+			return missing(spec.Name, "network", name, "", named[api.Network](d.snapshot))
 		}
 		d.require(network)
 		spec.Networks[i].Network = network.ID
@@ -74,12 +75,40 @@ func (d *Draft) resolveFiles(service string, kind api.Kind, references []api.Fil
 		name := references[i].Source
 		f := d.file(kind, name)
 		if f == nil {
-			return nil, api.NotFoundf("service %s: there is no %s %s: `orc %s create %s FILE` makes one", service, kind, name, kind, name)
+			names := named[api.Secret](d.snapshot)
+			if kind == api.KindConfig {
+				names = named[api.Config](d.snapshot)
+			}
+			return nil, missing(service, string(kind), name, " FILE", names)
 		}
 		d.require(f.object())
 		references[i].Source, references[i].ID, references[i].Version, references[i].Template = f.Name, f.ID, f.Current, f.Spec.Template
 	}
 	return references, nil
+}
+
+// missing is the error of a service that wants what is not there; arguments are those
+// that make it, behind its name.
+func missing(service, noun, name, arguments string, names []string) error {
+	err := api.NoSuch(noun, name, names, fmt.Sprintf("`orc %s create %s%s` makes one", noun, name, arguments))
+	err.Message = "service " + service + ": " + err.Message
+	return err
+}
+
+// named are the names of all objects of a kind, in order.
+func named[T any, P interface {
+	*T
+	api.Object
+	api.Named
+}](s *store.Snapshot) []string {
+	var names []string
+	for each := range store.All[T, P](s) {
+		if name := P(each).UniqueName(); name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // network finds a network by name or ID as this draft leaves it.

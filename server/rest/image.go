@@ -73,7 +73,15 @@ func findImage(s *store.Snapshot, ref string) (*api.Image, error) {
 			return image, nil
 		}
 	}
-	return find[api.Image](s, "image", ref)
+	image, err := find[api.Image](s, "image", ref)
+	if api.CodeOf(err) != api.CodeNotFound {
+		return image, err
+	}
+	names := namesOf[api.Image](s)
+	for i, name := range names {
+		names[i] = strings.TrimPrefix(strings.TrimPrefix(name, "docker.io/"), "library/")
+	}
+	return nil, api.NoSuch("image", ref, names, "")
 }
 
 // removeImage forgets that an image was loaded and has the nodes remove its name.

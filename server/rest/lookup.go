@@ -36,7 +36,7 @@ func find[T any, P object[T]](s *store.Snapshot, noun, ref string) (*T, error) {
 	}
 	switch len(matches) {
 	case 0:
-		return nil, api.NotFoundf("there is no %s %s", noun, ref)
+		return nil, api.NoSuch(noun, ref, namesOf[T, P](s), "")
 	case 1:
 		return matches[0], nil
 	}
@@ -47,7 +47,19 @@ func find[T any, P object[T]](s *store.Snapshot, noun, ref string) (*T, error) {
 	if len(matches) > maxMatches {
 		ids = append(ids, "…")
 	}
-	return nil, api.Conflictf("%s %s is ambiguous: it matches %s; give more of the ID", noun, ref, strings.Join(ids, ", "))
+	return nil, api.Conflictf("%s %s is ambiguous: it matches %s; give more of the ID", noun, api.Quoted(ref), strings.Join(ids, ", "))
+}
+
+// namesOf are the names of all objects of a kind, in order; none for a kind without.
+func namesOf[T any, P object[T]](s *store.Snapshot) []string {
+	var names []string
+	for each := range store.All[T, P](s) {
+		if name := nameOf(P(each)); name != "" && listed(P(each)) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // listed is false for old versions of secrets and configs, which have no name.
@@ -89,7 +101,35 @@ func findTask(s *store.Snapshot, ref string) (*api.Task, error) {
 	if task := taskNamed(s, ref); task != nil {
 		return task, nil
 	}
-	return find[api.Task](s, "task", ref)
+	task, err := find[api.Task](s, "task", ref)
+	if api.CodeOf(err) == api.CodeNotFound {
+		return nil, api.NoSuch("task", ref, taskNames(s, ref), "")
+	}
+	return task, err
+}
+
+// taskNames are the names of the tasks that may have been meant by ref: those of the
+// service that it names, or nearly does. Looking at all tasks would take too long.
+func taskNames(s *store.Snapshot, ref string) []string {
+	services := namesOf[api.Service](s)
+	halves := []string{ref}
+	if dot := strings.LastIndexByte(ref, '.'); dot > 0 {
+		halves = append(halves, ref[:dot])
+	}
+	var names []string
+	for _, half := range halves {
+		service := store.First[api.Service](s, store.ByName, api.Nearest(half, services))
+		if service == nil {
+			continue
+		}
+		for task := range store.Find[api.Task](s, store.ByService, service.ID) {
+			if task.Desired == api.DesiredRun {
+				names = append(names, taskName(s, service.Name, task))
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // taskNamed finds SERVICE.SLOT or SERVICE.NODE. Both halves may have dots.

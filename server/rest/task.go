@@ -106,7 +106,7 @@ func findContainer(s *store.Snapshot, ref string) (*api.ContainerView, error) {
 	for _, view := range found[:min(len(found), maxMatches)] {
 		ids = append(ids, api.ShortID(view.ID)+" ("+view.Name+")")
 	}
-	return nil, api.Conflictf("container %s is ambiguous: it matches %s; give more of the ID", ref, strings.Join(ids, ", "))
+	return nil, api.Conflictf("container %s is ambiguous: it matches %s; give more of the ID", api.Quoted(ref), strings.Join(ids, ", "))
 }
 
 // currentContainer is the container of a task that is there.
@@ -114,7 +114,7 @@ func currentContainer(s *store.Snapshot, ref string) (*api.ContainerView, error)
 	task, err := findTask(s, ref)
 	if err != nil {
 		if api.CodeOf(err) == api.CodeNotFound {
-			return nil, api.NotFoundf("there is no container or task %s: `orc ps` lists them", ref)
+			return nil, api.NoSuch("container or task", ref, taskNames(s, ref), "`orc ps` lists them")
 		}
 		return nil, err
 	}

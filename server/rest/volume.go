@@ -45,7 +45,9 @@ func (a *API) volume(w http.ResponseWriter, r *http.Request) error {
 // of its declaration.
 func findVolume(views []api.VolumeView, ref string) (api.VolumeView, error) {
 	var found []api.VolumeView
+	names := make([]string, 0, len(views))
 	for _, view := range views {
+		names = append(names, view.Name)
 		if view.Name == ref || view.ID == ref && ref != "" {
 			return view, nil
 		}
@@ -55,11 +57,11 @@ func findVolume(views []api.VolumeView, ref string) (api.VolumeView, error) {
 	}
 	switch len(found) {
 	case 0:
-		return api.VolumeView{}, api.NotFoundf("there is no volume %s", ref)
+		return api.VolumeView{}, api.NoSuch("volume", ref, names, "")
 	case 1:
 		return found[0], nil
 	}
-	return api.VolumeView{}, api.Conflictf("volume %s is ambiguous: give more of the ID", ref)
+	return api.VolumeView{}, api.Conflictf("volume %s is ambiguous: give more of the ID", api.Quoted(ref))
 }
 
 // allVolumes joins what is declared with what nodes have. Of a node that is away
