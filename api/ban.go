@@ -28,6 +28,40 @@ func (c *Cluster) Unban(node string) {
 	delete(c.Banned, node)
 }
 
+// LeftBehind is a manager that the cluster was forced to go on without. That it was lost,
+// a person said; it never agreed, and may be alive.
+//
+//	left behind ──(its manager shows that it had a quorum later than that)──▶ alive
+type LeftBehind struct {
+	Name  string    `json:"name"`
+	Since time.Time `json:"since"`
+	// Alive is when it was found to have had most of the managers of the old cluster with
+	// it after Since; zero until then. Two clusters have come of one.
+	Alive time.Time `json:"alive,omitzero"`
+}
+
+// LeaveBehind bans a manager that did not agree to that, for good: where it is one still,
+// its certificate is renewed.
+func (c *Cluster) LeaveBehind(node *Node, since time.Time) {
+	c.Ban(node.ID, since)
+	c.leave(node.ID, LeftBehind{Name: node.Name, Since: since.UTC()})
+}
+
+// Outlived notes of a manager that was left behind that it had a quorum later than that.
+func (c *Cluster) Outlived(node string, found time.Time) {
+	left := c.LeftBehind[node]
+	left.Alive = found.UTC()
+	c.leave(node, left)
+}
+
+func (c *Cluster) leave(node string, left LeftBehind) {
+	c.LeftBehind = maps.Clone(c.LeftBehind)
+	if c.LeftBehind == nil {
+		c.LeftBehind = make(map[string]LeftBehind)
+	}
+	c.LeftBehind[node] = left
+}
+
 // Change gives the cluster other settings.
 func (c *Cluster) Change(settings Settings) {
 	c.LongestLife = Duration(c.longestLife())

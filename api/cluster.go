@@ -30,6 +30,9 @@ type Cluster struct {
 	// Certificates from before say otherwise for as long as they last: the other managers'
 	// databases do not hear who shows one.
 	Banned map[string]time.Time `json:"banned,omitempty"`
+	// LeftBehind are, by node ID, those of the banned that this cluster was forced to go on
+	// without (orc server --force-new-cluster), or that a restored snapshot knew.
+	LeftBehind map[string]LeftBehind `json:"leftBehind,omitempty"`
 	// LongestLife is the longest Settings.CertLifetime there has been; zero while it is
 	// the one there is.
 	LongestLife Duration `json:"longestLife,omitempty"`

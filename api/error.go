@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// StaleHeader is in the answer of a manager that does not reach most of the others:
-// it says so, for what the answer shows may be out of date.
+// StaleHeader is in the answer of a manager that does not reach most of the others, or
+// whose cluster has split in two: it says so, for what the answer shows may be out of
+// date, or not be so elsewhere.
 const StaleHeader = "Orc-Stale"
 
 // Code says what sort of error a user meets. The HTTP status, the exit code and

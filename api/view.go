@@ -60,6 +60,8 @@ const (
 	ManagerReachable   ManagerState = "reachable"
 	ManagerLearner     ManagerState = "learner" // its database is still catching up
 	ManagerUnreachable ManagerState = "unreachable"
+	// ManagerSplit was forced to go on alone while this one lives: it is another cluster.
+	ManagerSplit ManagerState = "split"
 )
 
 // AppView is an app with its spec and its counts.

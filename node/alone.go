@@ -41,7 +41,7 @@ func (n *process) alone(ctx context.Context) error {
 			if status := store.Get[api.NodeStatus](d.Snapshot(), node.ID); status != nil {
 				d.Put(status, nil)
 			}
-			after.Ban(node.ID, time.Now())
+			after.LeaveBehind(node, time.Now())
 		}
 		n.inherit(d)
 		self := n.identity.Alone

@@ -73,7 +73,7 @@ func (n *process) memberConfig() (member.Config, error) {
 		TLS: member.TLS{
 			CertFile: n.dir.pair.path(), KeyFile: n.dir.pair.path(), RootsFile: n.dir.file("roots.crt"),
 			ServerName: ca.ServerName(ca.RoleManager),
-			Inbound:    n.credentials.Server(), Verify: n.credentials.VerifyManager, Removed: n.banned,
+			Inbound:    n.credentials.Server(), Verify: n.credentials.VerifyManager, Removed: n.banned, Agreed: n.agreed,
 		},
 		Limits: n.config.Limits, Logger: n.log.Named("db"),
 	}, err

@@ -50,6 +50,7 @@ type newcomer struct {
 //	orc.sock             the API for root on this host
 //	ring, ring.key       what a manager's database is sealed with (0600)
 //	snapshots/           of the database
+//	quorum               changed when a manager had a quorum last
 //	db/                  a manager's database; agent/, containerd/: the agent's
 type directory struct {
 	path string

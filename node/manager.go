@@ -64,6 +64,7 @@ func (n *process) serveManager(ctx context.Context) error {
 	group.Go(func() error { return n.watchKeys(ctx) })
 	group.Go(func() error { return n.watchTrust(ctx) })
 	group.Go(func() error { return n.acknowledgeTrust(ctx) })
+	group.Go(func() error { return n.watchRemoved(ctx) })
 	return group.Wait()
 }
 

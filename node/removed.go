@@ -4,24 +4,44 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/managers"
 	"github.com/orc-project/orc/server/session"
 	"github.com/orc-project/orc/sleep"
+	"github.com/orc-project/orc/store"
 )
 
-// askRemoved is how often a manager whose database does not open asks the others
-// whether it still is one.
-const askRemoved = 5 * time.Second
+const (
+	// askFirst is how long a manager waits for the others' word before it opens its
+	// database: the time that a host that does not exist costs a start.
+	askFirst = 2 * time.Second
+	// askRemoved is how often a manager whose database does not open asks the others
+	// whether it still is one.
+	askRemoved = 5 * time.Second
+	// askApart is how often one asks that has lost the others, and sureAfter how many times
+	// in a row it must hear that it is out: those that find each other again agree on a
+	// leader within one or two seconds.
+	askApart  = 2 * time.Second
+	sureAfter = 3
+)
 
-// unlessRemoved opens the database. One that has lost the others may wait for ever
-// for them: in a cluster that was restored from a snapshot meanwhile nobody speaks to
-// the databases of the old one. Its managers know each other by the same CA, though,
-// and say who is no part of it.
+// unlessRemoved opens the database, unless the others say that this node is none of them.
+// One that has lost the others may wait for ever for them: in a cluster that was restored
+// from a snapshot, or forced to go on without it, nobody speaks to the databases of the
+// old one. Its managers know each other by the same CA, though, and say who is no part of
+// it. They are asked before, too: two that come back might be most of the old cluster.
 func (n *process) unlessRemoved(ctx context.Context, open func(context.Context) error) error {
+	first, cancelFirst := context.WithTimeout(ctx, askFirst)
+	removed := n.removed(first)
+	cancelFirst()
+	if removed {
+		return session.Removed()
+	}
 	opening, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	asked := make(chan struct{})
@@ -45,30 +65,79 @@ func (n *process) unlessRemoved(ctx context.Context, open func(context.Context) 
 	return err
 }
 
+// watchRemoved ends with store.ErrRemoved when this manager is without the others and
+// hears from them that it is out. Whose removal was agreed on hears that from the others'
+// databases; who was left behind by one that was forced to go on does not, for it might
+// be one of many that are well.
+func (n *process) watchRemoved(ctx context.Context) error {
+	defer n.markQuorum()
+	for said := 0; ; {
+		if err := sleep.For(ctx, askApart); err != nil {
+			return err
+		}
+		switch {
+		case n.noteQuorum() || !n.removed(ctx):
+			said = 0
+		default:
+			said++
+		}
+		if said == sureAfter {
+			return store.ErrRemoved
+		}
+	}
+}
+
+// opinion is what another manager thinks of this node.
+type opinion int
+
+const (
+	silent  opinion = iota
+	accuses         // it says that this node was removed
+	serves          // it serves the cluster, with this node as one of it
+)
+
 // removed says whether the others say that this node was removed. One that serves the
 // cluster and answers this node as one of it is believed more than any that says
 // otherwise: that may be one that was forced to go on alone behind the others' back.
 func (n *process) removed(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	defer cancel()
+	others := n.others()
+	answers := make(chan opinion, len(others))
+	for _, address := range others {
+		asking.Go(func() { answers <- n.opinionOf(ctx, address) })
+	}
 	accused := false
-	for _, address := range n.others() {
-		answer, err := exchange(ctx, n.credentials.Client(), http.MethodGet, "https://"+address+"/v1/alive", nil)
-		if accusation(err) {
-			accused = true
-			continue
-		}
-		if api.CodeOf(err) == api.CodeUnauthorized || isShutOut(err) {
-			n.log.Warn("a manager answers, but not this node: it may have been removed and the CA replaced since; to join again, empty the data directory",
-				zap.String("manager", address), zap.Error(err))
-		}
-		var alive struct {
-			Connected bool `json:"connected"`
-		}
-		if err == nil && json.Unmarshal(answer, &alive) == nil && alive.Connected {
+	for range others {
+		switch <-answers {
+		case serves:
 			return false
+		case accuses:
+			accused = true
 		}
 	}
 	return accused
 }
 
-// accusation says whether an answer is that this node was removed.
-func accusation(err error) bool { return err != nil && err.Error() == session.Removed().Error() }
+func (n *process) opinionOf(ctx context.Context, address string) opinion {
+	answer, err := exchange(ctx, n.credentials.Client(), http.MethodGet, "https://"+address+managers.Alive(n.apart()), nil)
+	switch {
+	case session.IsRemoved(err):
+		return accuses
+	case session.IsSplit(err):
+		n.log.Error("a manager was forced to go on alone (--force-new-cluster) while this one had a quorum, and is another cluster now: stop orc on it, "+
+			"and let it join again with an empty data directory", zap.String("manager", address))
+	case api.CodeOf(err) == api.CodeUnauthorized, isShutOut(err):
+		n.log.Warn("a manager answers, but not this node: it may have been removed and the CA replaced since; to join again, empty the data directory",
+			zap.String("manager", address), zap.Error(err))
+	}
+	var alive struct {
+		Connected bool `json:"connected"`
+	}
+	if err == nil && json.Unmarshal(answer, &alive) == nil && alive.Connected {
+		return serves
+	}
+	return silent
+}

@@ -56,8 +56,50 @@ func serving(connected bool) http.HandlerFunc {
 
 func forced(w http.ResponseWriter, _ *http.Request) { session.Refuse(w, session.Removed()) }
 
+// wrong is forced, and knows that the others were not lost.
+func wrong(w http.ResponseWriter, _ *http.Request) { session.Refuse(w, session.Split()) }
+
 func starting(w http.ResponseWriter, _ *http.Request) {
 	session.Refuse(w, api.Errorf(api.CodeUnavailable, "this manager is starting"))
+}
+
+// asking is the node m1, which asks others.
+func (b bystanders) asking(others ...string) *process {
+	return &process{
+		credentials: b.credentials("m1"), dir: &directory{path: b.t.TempDir()}, identity: &identity{Managers: others}, log: zap.NewNop(),
+	}
+}
+
+func TestOneThatKnowsThatItWasForcedWronglyAccusesNobody(t *testing.T) {
+	authority, err := ca.New("cluster1", time.Now())
+	require.NoError(t, err)
+	b := bystanders{t, authority}
+	n := b.asking(b.at(wrong), b.at(starting))
+	require.False(t, n.removed(t.Context()))
+	n = b.asking(b.at(wrong), b.at(serving(true)))
+	var answer api.MemberAnswer
+	require.NoError(t, n.ask(t.Context(), n.others(), "/v1/members", api.MemberRequest{}, &answer), "another is asked")
+	require.NotEmpty(t, answer.Peers)
+}
+
+func TestOthersHearHowLongAManagerHasHadNoQuorum(t *testing.T) {
+	authority, err := ca.New("cluster1", time.Now())
+	require.NoError(t, err)
+	b := bystanders{t, authority}
+	heard := make(chan string, 1)
+	n := b.asking(b.at(func(w http.ResponseWriter, r *http.Request) {
+		heard <- r.URL.Query().Get("apart")
+		starting(w, r)
+	}))
+	require.False(t, n.removed(t.Context()))
+	require.Empty(t, <-heard, "it does not know")
+	n.quorate = time.Now().Add(-time.Hour)
+	n.markQuorum()
+	n.quorate = time.Time{} // another process
+	require.False(t, n.removed(t.Context()))
+	apart, err := time.ParseDuration(<-heard)
+	require.NoError(t, err)
+	require.InDelta(t, time.Hour.Minutes(), apart.Minutes(), 5)
 }
 
 func TestOneThatWasForcedRemovesNobodyFromAClusterThatServes(t *testing.T) {
@@ -82,7 +124,7 @@ func TestOneThatWasForcedRemovesNobodyFromAClusterThatServes(t *testing.T) {
 		"another serves, and is asked first": {[]string{serves, forced}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := &process{credentials: b.credentials("m1"), identity: &identity{Managers: c.others}, log: zap.NewNop()}
+			n := b.asking(c.others...)
 			require.Equal(t, c.removed, n.removed(t.Context()))
 			var answer api.MemberAnswer
 			err := n.ask(t.Context(), n.others(), "/v1/members", api.MemberRequest{}, &answer)

@@ -120,7 +120,7 @@ func (n *process) forgetDatabase() error {
 	if err := n.forgetKeys(); err != nil {
 		return err
 	}
-	for _, name := range []string{"db"} {
+	for _, name := range []string{"db", "quorum"} {
 		if err := os.RemoveAll(n.dir.file(name)); err != nil {
 			return fmt.Errorf("remove the database that is no longer this node's: %w", err)
 		}

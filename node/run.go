@@ -78,9 +78,14 @@ type process struct {
 	roots     []byte
 	issuer    string
 	following bool
+	// left is api.Cluster.LeftBehind; nil until the database has told.
+	left map[string]api.LeftBehind
+	// quorate is when this process had a quorum last, marked when that was written.
+	quorate, marked time.Time
 
 	// mu guards what identity says of the role, of managers and of trust, the
-	// credentials' files, keys, wrap, issuer and following.
+	// credentials' files, keys, wrap, issuer, following, left,
+	// quorate and marked.
 	mu sync.Mutex
 }
 

@@ -36,7 +36,7 @@ func (n *process) watchTrust(ctx context.Context) error {
 			continue
 		}
 		seen = cluster
-		n.ban(cluster.Banned)
+		n.ban(cluster)
 		if err := n.followRoots(cluster.Roots, cluster.CA.Issuer, 0); err != nil {
 			n.log.Error("the cluster's CA certificates cannot be taken over", zap.Error(err))
 		}
@@ -48,7 +48,9 @@ func (n *process) watchTrust(ctx context.Context) error {
 func (n *process) follow(database bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.following = database
+	if n.following = database; !database {
+		n.left = nil
+	}
 }
 
 // nextOrGone waits for the next update, and meanwhile puts out what is left of banned
@@ -74,8 +76,22 @@ func (n *process) nextOrGone(ctx context.Context, watcher store.Watcher) (store.
 func (n *process) banned(certificate *x509.Certificate) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	since, found := n.identity.Banned[certificate.Subject.CommonName]
+	name := certificate.Subject.CommonName
+	if _, found := n.left[name]; found {
+		return true
+	}
+	since, found := n.identity.Banned[name]
 	return found && !ca.Issued(certificate).After(since)
+}
+
+// agreed says whether it is known of a manager that its removal was agreed on by most of
+// the managers that it was one of: of one that the cluster was forced to go on without,
+// it was not. Only what the database says now is knowledge.
+func (n *process) agreed(certificate *x509.Certificate) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, found := n.left[certificate.Subject.CommonName]
+	return n.left != nil && !found
 }
 
 // lingers says whether a member of a banned manager is still there.
@@ -90,9 +106,14 @@ func (n *process) lingers() bool {
 }
 
 // ban keeps who is not heard any more.
-func (n *process) ban(nodes map[string]time.Time) {
+func (n *process) ban(cluster *api.Cluster) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.left = maps.Clone(cluster.LeftBehind)
+	if n.left == nil {
+		n.left = make(map[string]api.LeftBehind)
+	}
+	nodes := cluster.Banned
 	if maps.EqualFunc(nodes, n.identity.Banned, time.Time.Equal) {
 		return
 	}

@@ -49,6 +49,9 @@ func (s *Server) peer(r *http.Request) (ca.Peer, error) {
 	}
 	node := store.Get[api.Node](s.config.Store.Snapshot(), peer.ID)
 	if node == nil {
+		if err := s.managers.LeftBehind(r, peer); err != nil {
+			return ca.Peer{}, err
+		}
 		if !s.gate.Spend(nameOf(peer), lookupCost) {
 			return ca.Peer{}, tooMany()
 		}

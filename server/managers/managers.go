@@ -46,7 +46,10 @@ type Managers struct {
 	mu     sync.Mutex
 	peers  map[string]*peer // by node ID, this one not among them
 	floors map[string]int64 // what others said last of their nodes
-	apart  time.Time        // since when Connected is false; zero when it is true
+	// outlived is when managers were heard last, by name, that this cluster was forced to go
+	// on without and that were alive; see Splits.
+	outlived map[string]time.Time
+	apart    time.Time // since when Connected is false; zero when it is true
 	// early has the nodes that are down since a time to come, by the clock of the
 	// manager that wrote it, and when that was first seen here.
 	early map[string]time.Time
@@ -60,7 +63,8 @@ type Managers struct {
 func New(config Config, log *zap.Logger) *Managers {
 	return &Managers{
 		config: config, log: log.Named("managers"), transport: newTransport(config.Credentials), peers: make(map[string]*peer),
-		floors: make(map[string]int64), early: make(map[string]time.Time), wanted: make(chan struct{}, 1), heard: make(chan struct{}, 1),
+		floors: make(map[string]int64), early: make(map[string]time.Time), outlived: make(map[string]time.Time),
+		wanted: make(chan struct{}, 1), heard: make(chan struct{}, 1),
 	}
 }
 
@@ -111,6 +115,8 @@ func (m *Managers) State(node *api.Node, leader string) api.ManagerState {
 	switch {
 	case node.Role != api.RoleManager:
 		return ""
+	case m.hasSplit(node.ID):
+		return api.ManagerSplit
 	case !m.Alive(node.ID):
 		return api.ManagerUnreachable
 	case node.ID == leader:

@@ -38,6 +38,7 @@ type peer struct {
 	// both when it was first known. Without a quorum nobody serves and all answer.
 	heard, served time.Time
 	silent, gone  bool
+	split         bool // it says that this manager is none of its cluster's, which it is
 }
 
 // alive is what GET /v1/alive answers.
@@ -144,10 +145,11 @@ func (m *Managers) ask(ctx context.Context, id string, p *peer, address string, 
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var answer alive
-	err := m.get(ctx, address, "/v1/alive", &answer)
+	err := m.get(ctx, address, Alive(m.Apart()), &answer)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p.asking = false
+	m.noteSplit(p, id, err)
 	if err != nil || answer.Node != id {
 		return // silence, or another manager at its address
 	}

@@ -24,7 +24,7 @@ func (a *API) doctor(w http.ResponseWriter, r *http.Request) error {
 	asked := time.Now()
 	answers := gather[wire.Examination](r.Context(), a, gatherTimeout, nodes, same(wire.DoRequest{Examine: true}))
 	answered := time.Now()
-	findings := []api.Finding{}
+	findings := a.examineSplits()
 	for _, answer := range answers {
 		own := []api.Finding{{Subject: "node", Level: api.LevelProblem, Message: answer.away().Message}}
 		if answer.err == nil {
@@ -36,6 +36,18 @@ func (a *API) doctor(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return reply(w, findings)
+}
+
+// examineSplits says which managers are of another cluster that has come of this one.
+func (a *API) examineSplits() []api.Finding {
+	findings := []api.Finding{}
+	if a.managers == nil {
+		return findings
+	}
+	for _, each := range a.managers.Splits() {
+		findings = append(findings, api.Finding{NodeName: each.Manager, Subject: "cluster", Level: api.LevelProblem, Message: each.Message})
+	}
+	return findings
 }
 
 // examineClock compares a node's time with this manager's when it was asked and when

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/managers"
 )
 
 // others stand for the cluster's managers.
@@ -16,7 +17,10 @@ type others struct {
 	left    []string
 	entered map[string]api.MemberRequest
 	apart   time.Duration
+	splits  []managers.Split
 }
+
+func (o *others) Splits() []managers.Split { return o.splits }
 
 func (o *others) Apart() time.Duration { return o.apart }
 

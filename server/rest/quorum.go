@@ -12,12 +12,20 @@ import (
 // an election takes less.
 const electionTime = 2 * time.Second
 
-// mark says of an answer that there may be newer. A manager that is cut off goes on
-// showing what it knows: that is when people most want to see it.
+// mark says of an answer that there may be newer, or that another cluster commands the
+// same nodes. A manager that is cut off goes on showing what it knows: that is when people
+// most want to see it.
 func (a *API) mark(w http.ResponseWriter, r *http.Request) {
-	if apart := a.apart(); apart > 0 && r.Method == http.MethodGet {
+	if r.Method != http.MethodGet || a.managers == nil {
+		return
+	}
+	if apart := a.apart(); apart > 0 {
 		w.Header().Set(api.StaleHeader, fmt.Sprintf(
 			"no quorum: this manager has not reached most of the others for %s, and shows what it knew then", apart.Round(time.Second)))
+		return
+	}
+	if splits := a.managers.Splits(); len(splits) > 0 {
+		w.Header().Set(api.StaleHeader, splits[0].Message)
 	}
 }
 

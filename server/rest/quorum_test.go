@@ -8,6 +8,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
+	"github.com/orc-project/orc/server/managers"
 )
 
 func TestAManagerThatIsCutOffSaysSo(t *testing.T) {
@@ -37,4 +38,17 @@ func TestAManagerThatIsCutOffSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, rename())
 	require.Len(t, told, 1)
+}
+
+func TestAClusterThatHasSplitSaysSo(t *testing.T) {
+	m := newManager(t)
+	var told []string
+	m.client.OnStale(func(why string) { told = append(told, why) })
+	m.others.splits = []managers.Split{{Manager: "m2", Message: "m2 went on alone"}}
+	_, err := m.client.Nodes(m.ctx)
+	require.NoError(t, err)
+	require.Equal(t, []string{"m2 went on alone"}, told)
+	found, err := m.client.Doctor(m.ctx, "")
+	require.NoError(t, err)
+	require.Contains(t, found, api.Finding{NodeName: "m2", Subject: "cluster", Level: api.LevelProblem, Message: "m2 went on alone"})
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/server/deploy"
+	"github.com/orc-project/orc/server/managers"
 	"github.com/orc-project/orc/store"
 )
 
@@ -32,6 +33,8 @@ type Managers interface {
 	State(node *api.Node, leader string) api.ManagerState
 	// Apart is how long this manager has not reached most of the others; 0 when it does.
 	Apart() time.Duration
+	// Splits are other clusters that have come of this one.
+	Splits() []managers.Split
 	// Enter makes a manager's new database one of the cluster's.
 	Enter(ctx context.Context, node string, request api.MemberRequest) (api.MemberAnswer, error)
 	// MayLeave says why a manager cannot be done without, and Leave takes its

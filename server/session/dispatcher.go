@@ -243,11 +243,6 @@ func NodeTimeout(snapshot *store.Snapshot) time.Duration {
 	return api.DefaultNodeTimeout
 }
 
-// Removed is what a node hears that is no part of the cluster any more.
-func Removed() error {
-	return api.Errorf(api.CodeForbidden, "this node was removed from the cluster: empty its data directory to let it join again")
-}
-
 func replaced() error {
 	return api.Errorf(api.CodeConflict, "the node opened a newer session")
 }

@@ -67,6 +67,10 @@ type TLS struct {
 	// CN, was removed. Once its member is gone too it is put out and kept out. It may be
 	// nil.
 	Removed func(*x509.Certificate) bool
+	// Agreed says of the manager that shows this certificate whether its member, if the
+	// database knows that it was removed, was so by those that it was one of, and may be
+	// told: it ends for good then. Nil means that all were.
+	Agreed func(*x509.Certificate) bool
 }
 
 // DefaultQuota is how large a database may grow, in bytes.

@@ -96,17 +96,20 @@ type membership interface {
 // member goes first, or the quorum could go with it.
 //
 // A member gives up for good, database and all, when it is told that it was removed.
-// So only one is told of which the database knows: who was removed and came back as
-// another member is not to be ended by a manager that has slept through that.
+// So only one is told of which the database knows, and that by the word of those it was
+// one of: who was removed and came back as another member is not to be ended by a manager
+// that has slept through that, nor those who are well by one that was forced to go on
+// without them. Whether they are out they find out for themselves.
 func (p *port) guard(handler http.Handler, members membership) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !p.gone(*r.TLS, members.Known()) {
+		left := members.left(r.Header.Get("X-Server-From"))
+		if !left && !p.gone(*r.TLS, members.Known()) {
 			handler.ServeHTTP(w, r)
 			return
 		}
 		w.Header().Set("Connection", "close")
 		status := http.StatusServiceUnavailable
-		if members.left(r.Header.Get("X-Server-From")) {
+		if left && (p.tls.Agreed == nil || p.tls.Agreed(r.TLS.PeerCertificates[0])) {
 			status = http.StatusForbidden // what etcd takes for it from a message,
 			if r.Method == http.MethodGet {
 				status = http.StatusGone // and from a stream

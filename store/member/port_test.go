@@ -3,6 +3,7 @@ package member_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -37,6 +38,19 @@ func (n *neighbour) ask(method string) int {
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: n.dialer.Config, DisableKeepAlives: true}}
 	request, err := http.NewRequestWithContext(n.Context(), method, "https://"+n.address+"/members", strings.NewReader(""))
 	require.NoError(n, err)
+	response, err := client.Do(request)
+	require.NoError(n, err)
+	require.NoError(n, response.Body.Close())
+	return response.StatusCode
+}
+
+// send is a request as etcd makes it, of a member of that ID.
+func (n *neighbour) send(method, path, from string) int {
+	n.Helper()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: n.dialer.Config, DisableKeepAlives: true}}
+	request, err := http.NewRequestWithContext(n.Context(), method, "https://"+n.address+path, http.NoBody)
+	require.NoError(n, err)
+	request.Header.Set("X-Server-From", from)
 	response, err := client.Do(request)
 	require.NoError(n, err)
 	require.NoError(n, response.Body.Close())
@@ -114,4 +128,22 @@ func TestWhoIsNotTrustedAnyMoreIsPutOut(t *testing.T) {
 	distrusted.Store(true)
 	m.Recheck()
 	<-ended
+}
+
+func TestOnlyWhoseRemovalWasAgreedOnIsEnded(t *testing.T) {
+	var agreed atomic.Bool
+	config := membertest.Config(t)
+	config.TLS.Agreed = func(*x509.Certificate) bool { return agreed.Load() }
+	m := membertest.Start(t, config)
+	other := newNeighbour(t, config)
+	learner, err := m.AddLearner(t.Context(), membertest.FreeAddress(t))
+	require.NoError(t, err)
+	require.NoError(t, m.Remove(t.Context(), learner.ID))
+	from := fmt.Sprintf("%x", learner.ID)
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		require.Equal(t, http.StatusServiceUnavailable, other.send(method, "/raft/stream/message/"+from, from))
+	}
+	agreed.Store(true)
+	require.Equal(t, http.StatusGone, other.send(http.MethodGet, "/raft/stream/message/"+from, from))
+	require.Equal(t, http.StatusForbidden, other.send(http.MethodPost, "/raft", from))
 }
