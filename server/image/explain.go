@@ -20,7 +20,7 @@ var errTooLarge = errors.New("the registry's answer is larger than a manifest ma
 // errNotImage is an artifact that is no image, by its media type.
 type errNotImage types.MediaType
 
-func (e errNotImage) Error() string { return "this is no container image but " + string(e) }
+func (e errNotImage) Error() string { return "this is no container image but " + api.Quoted(string(e)) }
 
 // explain turns what a registry or the network says into one line for the user.
 func explain(ref, registry string, err error) error {
