@@ -154,7 +154,11 @@ func serverCommand(c *cli.Context) string {
 
 // returning says how the other nodes find the manager.
 func returning(restored *node.Restored, config node.Config) string {
-	text := fmt.Sprintf("Its %d workers come back by themselves if this host has the address of a manager that was lost;\nelse restart each with `orc agent --join %s`.", restored.Workers, config.Advertise)
+	workers := fmt.Sprintf("Its %d workers come back by themselves", restored.Workers)
+	if restored.Workers == 1 {
+		workers = "Its worker comes back by itself"
+	}
+	text := fmt.Sprintf("%s if this host has the address of a manager that was lost;\nelse restart each with `orc agent --join %s`.", workers, config.Advertise)
 	for _, name := range restored.Managers {
 		if name != config.Name {
 			text += fmt.Sprintf("\nThe manager %s can join again, with an empty data directory.", name)
