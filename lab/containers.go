@@ -5,24 +5,39 @@ import "strings"
 // Containers are the IDs of the node's containers that have a process, whatever
 // the node says of them: the children of containerd's shims.
 func (n *Node) Containers() ([]string, error) {
-	all, err := n.processes()
+	found, err := n.processes()
+	return containers(found), err
+}
+
+// Containers are all nodes' by their names, as one look at the host's processes finds
+// them.
+func (l *Lab) Containers() (map[string][]string, error) {
+	all, err := processes()
 	if err != nil {
 		return nil, err
 	}
+	running := make(map[string][]string)
+	for _, node := range l.Nodes() {
+		running[node.Name()] = containers(node.own(all))
+	}
+	return running, nil
+}
+
+func containers(of []process) []string {
 	shims := make(map[int]string)
-	for _, p := range all {
+	for _, p := range of {
 		if id := shimOf(p.command); id != "" {
 			shims[p.pid] = id
 		}
 	}
 	var running []string
-	for _, p := range all {
+	for _, p := range of {
 		if id, child := shims[p.parent]; child && shimOf(p.command) == "" {
 			running = append(running, id)
 			delete(shims, p.parent)
 		}
 	}
-	return running, nil
+	return running
 }
 
 // shimOf is the ID of the container that a shim with this command line keeps, or

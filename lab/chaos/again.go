@@ -8,14 +8,17 @@ import (
 	"github.com/orc-project/orc/sleep"
 )
 
+// clock says how much time has passed since some time.
+type clock interface{ Now() time.Duration }
+
 // again tries until there is no error, or one that is a *Violation, or the limit is
-// over. It returns the last one.
-func again(ctx context.Context, limit time.Duration, try func() error) error {
-	deadline := time.Now().Add(limit)
+// over on the clock. It returns the last one.
+func again(ctx context.Context, clock clock, limit time.Duration, try func() error) error {
+	deadline := clock.Now() + limit
 	for {
 		err := try()
 		var broken *Violation
-		if err == nil || errors.As(err, &broken) || time.Now().After(deadline) || sleep.For(ctx, restAfterError) != nil {
+		if err == nil || errors.As(err, &broken) || clock.Now() > deadline || sleep.For(ctx, restAfterError) != nil {
 			return err
 		}
 	}

@@ -25,7 +25,7 @@ func TestAgainEndsWithSuccessAViolationOrTheLimit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tries := 0
-				err := again(t.Context(), 5*restAfterError-time.Millisecond, func() error {
+				err := again(t.Context(), newPace(), 5*restAfterError-time.Millisecond, func() error {
 					tries++
 					return c.answers[min(tries, len(c.answers))-1]
 				})
@@ -36,5 +36,5 @@ func TestAgainEndsWithSuccessAViolationOrTheLimit(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.Equal(t, transient, again(ended, time.Hour, func() error { return transient }))
+	require.Equal(t, transient, again(ended, newPace(), time.Hour, func() error { return transient }))
 }

@@ -33,6 +33,7 @@ type Cluster struct {
 
 	clients map[string]*client.Client
 	health  *health
+	pace    *pace
 
 	mu       sync.Mutex
 	flickers map[string]func() error
@@ -42,7 +43,7 @@ type Cluster struct {
 func Up(ctx context.Context, config Config) (*Cluster, error) {
 	c := &Cluster{
 		disks: disks{filepath.Join(config.Dir, labName)}, binary: config.Binary, images: config.Images, clients: make(map[string]*client.Client),
-		flickers: make(map[string]func() error),
+		flickers: make(map[string]func() error), pace: newPace(),
 	}
 	if err := c.disks.make(config.Managers + config.Agents); err != nil {
 		return nil, errors.Join(err, c.disks.remove())

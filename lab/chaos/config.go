@@ -28,7 +28,9 @@ type Config struct {
 	First int
 	// Faults are the names of those that may happen; empty is all that make sense.
 	Faults []string
-	// Most is how many faults there are in a round at most, within Span.
+	// Most is how many faults there are in a round at most, within Span; 0 is as many
+	// as there are managers: enough to hurt some while the others can go on without
+	// them, and sometimes more.
 	Most int
 	Span time.Duration
 	// Converge is how long after the last fault the cluster may take to be as it
@@ -48,7 +50,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Binary: "bin/orc", Images: "build/images", Managers: 3, Agents: 2, Duration: 10 * time.Minute,
-		Most: 3, Span: 8 * time.Second, Converge: 10 * time.Second, Report: os.TempDir(), Out: io.Discard,
+		Span: 8 * time.Second, Converge: 10 * time.Second, Report: os.TempDir(), Out: io.Discard,
 	}
 }
 
@@ -67,8 +69,8 @@ func (c Config) Validate() error {
 			return fmt.Errorf("there is no fault %q: there are %v", name, faultNames())
 		}
 	}
-	if c.Most < 1 || c.Converge <= 0 {
-		return errors.New("a round has at least one fault, and some time to converge")
+	if c.Most < 0 || c.Converge <= 0 {
+		return errors.New("a round has some faults at most, and some time to converge")
 	}
 	return nil
 }
@@ -76,6 +78,9 @@ func (c Config) Validate() error {
 // shape is what rounds are like.
 func (c Config) shape() Shape {
 	s := Shape{Faults: c.Faults, Roles: []Role{Leader}, Most: c.Most, Span: c.Span}
+	if s.Most == 0 {
+		s.Most = c.Managers
+	}
 	if c.Managers > 1 {
 		s.Roles = append(s.Roles, Manager)
 	}

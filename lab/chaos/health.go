@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// health knows which nodes have a fault, and since when the others have none. Without
+// health knows on the suite's clock which nodes have a fault, and since when the others have none. Without
 // most of the managers nobody can be told anything: then no node is well.
 type health struct {
 	managers []string
 
 	mu       sync.Mutex
-	hurt     map[string]int       // by node: how many faults it has
-	well     map[string]time.Time // by node: since when it has none
-	governed time.Time            // since when most managers have none
+	hurt     map[string]int           // by node: how many faults it has
+	well     map[string]time.Duration // by node: since when it has none
+	governed time.Duration            // since when most managers have none
 }
 
 func newHealth(managers []string) *health {
-	return &health{managers: managers, hurt: make(map[string]int), well: make(map[string]time.Time)}
+	return &health{managers: managers, hurt: make(map[string]int), well: make(map[string]time.Duration)}
 }
 
 // begin tells that a node has a fault, or one more.
@@ -28,7 +28,7 @@ func (h *health) begin(node string) {
 }
 
 // end tells that a node has one fault less.
-func (h *health) end(node string, now time.Time) {
+func (h *health) end(node string, now time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	before := h.majority()
@@ -52,14 +52,11 @@ func (h *health) majority() bool {
 
 // since says whether a node can do what managers tell it, and since when; zero is
 // always.
-func (h *health) since(node string) (since time.Time, well bool) {
+func (h *health) since(node string) (since time.Duration, well bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	since = h.well[node]
-	if h.governed.After(since) {
-		since = h.governed
-	}
-	return since, h.hurt[node] == 0 && h.majority()
+	return max(since, h.governed), h.hurt[node] == 0 && h.majority()
 }
 
 // faults is how many a node has.

@@ -35,7 +35,7 @@ func (k *keepsakes) add(history []Operation, key string) {
 func (k *keepsakes) check(ctx context.Context, cluster *Cluster, limit time.Duration) error {
 	for _, each := range k.held {
 		for _, manager := range cluster.Managers() {
-			if err := again(ctx, limit, func() error { return each.check(ctx, cluster.Client(manager.Name())) }); err != nil {
+			if err := again(ctx, cluster.pace, limit, func() error { return each.check(ctx, cluster.Client(manager.Name())) }); err != nil {
 				return fmt.Errorf("manager %s: %w", manager.Name(), err)
 			}
 		}

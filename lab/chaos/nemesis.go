@@ -100,7 +100,7 @@ func (n *nemesis) hurt(ctx context.Context, event Event, node *lab.Node) error {
 	fault := Faults[event.Fault]
 	n.say(fmt.Sprintf("%s of %s (%s)", event.Fault, node.Name(), event.Role))
 	n.cluster.health.begin(node.Name())
-	defer func() { n.cluster.health.end(node.Name(), time.Now()) }()
+	defer func() { n.cluster.health.end(node.Name(), n.cluster.pace.Now()) }()
 	inner, cancel := context.WithTimeout(context.WithoutCancel(ctx), healTime)
 	defer cancel()
 	if err := fault.Begin(inner, n.cluster, node); err != nil {

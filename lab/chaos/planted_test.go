@@ -56,8 +56,8 @@ func (b bug) wake(context.Context, *round) error {
 }
 
 // holds waits until the bug holds somebody.
-func (b bug) holds(ctx context.Context) error {
-	return again(ctx, time.Minute, func() error {
+func (b bug) holds(ctx context.Context, n *round) error {
+	return again(ctx, n.cluster.pace, time.Minute, func() error {
 		_, err := os.Stat(b.file + ".held")
 		return err
 	})
@@ -73,10 +73,10 @@ func lostFence(planted bug) script {
 		still:  true,
 		faults: []Event{{Fault: "freeze", Role: Leader, Hold: 6 * time.Second}},
 		begin: func(ctx context.Context, n *round) error {
-			return errors.Join(planted.wake(ctx, n), scaleWave(ctx, n), planted.holds(ctx))
+			return errors.Join(planted.wake(ctx, n), scaleWave(ctx, n), planted.holds(ctx, n))
 		},
 		end: func(ctx context.Context, n *round) error {
-			return errors.Join(again(ctx, time.Minute, func() error { return n.cluster.Ask(ctx, waveIsPlanned) }), planted.release())
+			return errors.Join(again(ctx, n.cluster.pace, time.Minute, func() error { return n.cluster.Ask(ctx, waveIsPlanned) }), planted.release())
 		},
 	}
 }
@@ -88,10 +88,10 @@ func missedGap(planted bug) script {
 		faults: []Event{{Fault: "crash", Role: Leader, Hold: time.Second}},
 		begin:  planted.wake,
 		end: func(ctx context.Context, n *round) error {
-			if err := planted.holds(ctx); err != nil {
+			if err := planted.holds(ctx, n); err != nil {
 				return err
 			}
-			return errors.Join(again(ctx, time.Minute, func() error { return n.writeElsewhere(ctx) }), planted.release())
+			return errors.Join(again(ctx, n.cluster.pace, time.Minute, func() error { return n.writeElsewhere(ctx) }), planted.release())
 		},
 	}
 }
@@ -131,7 +131,7 @@ func waveIsPlanned(ctx context.Context, to *client.Client) error {
 // writeElsewhere writes all configs through a manager that had no fault.
 func (n *round) writeElsewhere(ctx context.Context) error {
 	for _, manager := range n.cluster.Managers() {
-		if since, well := n.cluster.health.since(manager.Name()); !well || !since.IsZero() {
+		if since, well := n.cluster.health.since(manager.Name()); !well || since != 0 {
 			continue
 		}
 		for _, key := range n.traffic.registers[0].Keys() {

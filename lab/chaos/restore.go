@@ -20,12 +20,12 @@ var restore = Fault{
 	Name: "restore", On: Leader, Weight: 1, Hold: [2]time.Duration{0, 4 * time.Second}, Alone: true,
 	Begin: func(ctx context.Context, c *Cluster, _ *lab.Node) error {
 		// What came before may have left an election behind.
-		return again(ctx, healTime, func() error { return c.journal(Save, func() error { return c.save(ctx) }) })
+		return again(ctx, c.pace, healTime, func() error { return c.journal(Save, func() error { return c.save(ctx) }) })
 	},
 	End: func(ctx context.Context, c *Cluster, _ *lab.Node) error {
 		for _, node := range c.Managers() {
 			c.health.begin(node.Name())
-			defer func() { c.health.end(node.Name(), time.Now()) }()
+			defer func() { c.health.end(node.Name(), c.pace.Now()) }()
 		}
 		if err := c.journal(Restore, func() error { return c.restore(ctx) }); err != nil {
 			return err
@@ -56,7 +56,7 @@ func (c *Cluster) save(ctx context.Context) error {
 // restore returns when the first manager answers, as the only one.
 func (c *Cluster) restore(ctx context.Context) error {
 	var key string
-	if err := again(ctx, healTime, func() error {
+	if err := again(ctx, c.pace, healTime, func() error {
 		return c.Ask(ctx, func(ctx context.Context, api *client.Client) error {
 			answer, err := api.UnlockKey(ctx)
 			key = answer.Key

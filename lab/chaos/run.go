@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/orc-project/orc/api/client"
 )
 
@@ -47,7 +49,7 @@ func Run(ctx context.Context, config Config) (result Result, err error) {
 		return result, err
 	}
 	r := &run{config: config, cluster: cluster, screen: s, eyes: newEyes(cluster, config.Converge)}
-	err = r.all(ctx)
+	err = r.timed(ctx)
 	if err != nil && config.Keep {
 		s.say("the lab is still there: export ORC_HOST=unix://%s; ORC_LAB_DIR=%s %s lab down --name %s removes it",
 			cluster.Managers()[0].Socket(), config.Dir, config.Binary, labName)
@@ -66,6 +68,18 @@ type run struct {
 	screen  *screen
 	result  Result
 	kept    keepsakes
+}
+
+// timed does all rounds on the cluster's clock.
+func (r *run) timed(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.cluster.pace.run(ctx, r.cluster.Lab) })
+	group.Go(func() error {
+		defer stop()
+		return r.all(ctx)
+	})
+	return group.Wait()
 }
 
 func (r *run) all(ctx context.Context) error {
@@ -103,7 +117,7 @@ func (r *run) prepare(ctx context.Context) error {
 
 // ask is Cluster.Ask, again and again until it succeeds or takes too long.
 func (r *run) ask(ctx context.Context, ask func(context.Context, *client.Client) error) error {
-	err := again(ctx, r.config.Converge, func() error { return r.cluster.Ask(ctx, ask) })
+	err := again(ctx, r.cluster.pace, r.config.Converge, func() error { return r.cluster.Ask(ctx, ask) })
 	if err == nil || ctx.Err() != nil {
 		return err
 	}

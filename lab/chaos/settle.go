@@ -14,10 +14,10 @@ import (
 // settle waits until the cluster is as it should be, and returns how long that
 // took. It is a violation when it takes longer than the limit.
 func settle(ctx context.Context, e *eyes, limit time.Duration) (time.Duration, error) {
-	began := time.Now()
+	began := e.cluster.pace.Now()
 	for {
 		lacks := unsettled(ctx, e)
-		took := time.Since(began)
+		took := e.cluster.pace.Now() - began
 		switch {
 		case lacks == "" && took > limit:
 			return took, violationf("convergence", "only %s after the last fault the cluster was as it should be: %s are allowed", took.Round(10*time.Millisecond), limit)

@@ -117,7 +117,7 @@ func (t *traffic) final(ctx context.Context, limit time.Duration) error {
 	for _, register := range t.registers {
 		for _, key := range register.Keys() {
 			for _, manager := range t.cluster.Managers() {
-				if err := again(ctx, limit, func() error { return t.get(ctx, manager.Name(), register, key) }); err != nil {
+				if err := again(ctx, t.cluster.pace, limit, func() error { return t.get(ctx, manager.Name(), register, key) }); err != nil {
 					return violationf("convergence", "after all has healed: %v", err)
 				}
 			}

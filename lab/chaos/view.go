@@ -12,7 +12,7 @@ import (
 
 // View is what can be seen of the cluster at one time.
 type View struct {
-	At    time.Time
+	At    time.Time // when all of Running did
 	Tasks []api.TaskView
 	// Running are the tasks that have a living process, by node name, whatever their
 	// status says. Well are the nodes that have had no fault, as have most
@@ -29,6 +29,7 @@ type eyes struct {
 
 	listing sync.Mutex
 	listed  map[string][]string // containers by node, at the last look
+	seen    time.Duration       // when that was over
 
 	mu     sync.Mutex
 	tasks  map[string]api.TaskView // by container
@@ -66,11 +67,12 @@ func addressed(tasks []api.TaskView) int {
 
 // look returns nil when no manager answers.
 func (e *eyes) look(ctx context.Context) (*View, error) {
-	running, err := e.running()
+	at := time.Now()
+	running, then, err := e.running()
 	if err != nil {
 		return nil, err
 	}
-	v := &View{At: time.Now(), Running: make(map[string][]api.TaskView), Well: make(map[string]bool)}
+	v := &View{At: at, Running: make(map[string][]api.TaskView), Well: make(map[string]bool)}
 	if e.cluster.Ask(ctx, func(ctx context.Context, c *client.Client) (err error) {
 		v.Tasks, err = c.Tasks(ctx, client.TaskQuery{})
 		return err
@@ -91,7 +93,7 @@ func (e *eyes) look(ctx context.Context) (*View, error) {
 			}
 		}
 		since, well := e.cluster.health.since(node.Name())
-		v.Well[node.Name()] = well && v.At.Sub(since) > e.grace
+		v.Well[node.Name()] = well && (since == 0 || then-since > e.grace)
 	}
 	e.latest = v
 	e.most = max(e.most, addressed(v.Tasks))
@@ -99,21 +101,20 @@ func (e *eyes) look(ctx context.Context) (*View, error) {
 }
 
 // running are the containers, by node, that had a process at the last look and have
-// it still: these all ran at the same time. One list alone does not say so, for a
-// container may end on one node and its successor begin on the next meanwhile.
-func (e *eyes) running() (map[string][]string, error) {
+// it still: these all ran at the same time, which is then on the suite's clock. One
+// list alone does not say so, for a container may end on one node and its successor
+// begin on the next meanwhile; and it may be long ago when it has been made.
+func (e *eyes) running() (both map[string][]string, then time.Duration, err error) {
 	e.listing.Lock()
 	defer e.listing.Unlock()
-	before := e.listed
-	e.listed = make(map[string][]string)
-	both := make(map[string][]string)
-	for _, node := range e.cluster.Lab.Nodes() {
-		containers, err := node.Containers()
-		if err != nil {
-			return nil, err
-		}
-		e.listed[node.Name()] = containers
-		both[node.Name()] = slices.DeleteFunc(slices.Clone(containers), func(id string) bool { return !slices.Contains(before[node.Name()], id) })
+	before, then := e.listed, e.seen
+	if e.listed, err = e.cluster.Lab.Containers(); err != nil {
+		return nil, 0, err
 	}
-	return both, nil
+	e.seen = e.cluster.pace.Now()
+	both = make(map[string][]string)
+	for node, containers := range e.listed {
+		both[node] = slices.DeleteFunc(slices.Clone(containers), func(id string) bool { return !slices.Contains(before[node], id) })
+	}
+	return both, then, nil
 }

@@ -31,6 +31,7 @@ func run() error {
 	flag.StringVar(&config.Images, "images", config.Images, "the `directory` of the demo images")
 	flag.IntVar(&config.Managers, "managers", config.Managers, "how many nodes are managers")
 	flag.IntVar(&config.Agents, "agents", config.Agents, "how many nodes are workers")
+	flag.IntVar(&config.Most, "most", config.Most, "how many faults a round has at most (0: as many as there are managers)")
 	flag.DurationVar(&config.Duration, "duration", config.Duration, "how long to begin rounds")
 	flag.Uint64Var(&config.Seed, "seed", uint64(time.Now().Unix()), "what decides the faults")
 	flag.DurationVar(&config.Converge, "converge", config.Converge, "how long after the last fault the cluster may take to be as it should be")
