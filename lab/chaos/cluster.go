@@ -42,10 +42,10 @@ type Cluster struct {
 // Up makes a cluster that Down removes.
 func Up(ctx context.Context, config Config) (*Cluster, error) {
 	c := &Cluster{
-		disks: disks{filepath.Join(config.Dir, labName)}, binary: config.Binary, images: config.Images, clients: make(map[string]*client.Client),
+		disks: disksOf(config), binary: config.Binary, images: config.Images, clients: make(map[string]*client.Client),
 		flickers: make(map[string]func() error), pace: newPace(),
 	}
-	if err := c.disks.make(config.Managers + config.Agents); err != nil {
+	if err := c.disks.make(ctx, config.Managers+config.Agents); err != nil {
 		return nil, errors.Join(err, c.disks.remove())
 	}
 	l, err := lab.Up(ctx, lab.Options{
@@ -177,6 +177,22 @@ func (c *Cluster) steady(n *lab.Node) error {
 	delete(c.flickers, n.Name())
 	c.mu.Unlock()
 	return end()
+}
+
+// cutPower ends all processes of a node, and its disk loses what was not synced. What
+// the node has said stays: it is there for people.
+func (c *Cluster) cutPower(ctx context.Context, n *lab.Node) error {
+	if err := n.Kill(ctx); err != nil {
+		return err
+	}
+	said, err := os.ReadFile(n.LogFile())
+	if err != nil {
+		return err
+	}
+	if err := c.disks.lose(ctx, n.Name()); err != nil {
+		return err
+	}
+	return os.WriteFile(n.LogFile(), said, 0o600)
 }
 
 // copyLogs keeps what the nodes have said.

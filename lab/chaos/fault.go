@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/orc-project/orc/lab"
@@ -59,7 +60,7 @@ func init() {
 		},
 		{
 			Name: "power", On: Anybody, Weight: 3, Hold: [2]time.Duration{0, 8 * time.Second},
-			Begin: func(ctx context.Context, _ *Cluster, n *lab.Node) error { return n.Kill(ctx) },
+			Begin: func(ctx context.Context, c *Cluster, n *lab.Node) error { return c.cutPower(ctx, n) },
 			End:   start,
 		},
 		{
@@ -93,18 +94,41 @@ func init() {
 		},
 		{
 			Name: "fill", On: Anybody, Weight: 2, Hold: [2]time.Duration{time.Second, 8 * time.Second},
-			Begin: func(_ context.Context, c *Cluster, n *lab.Node) error { return c.disks.fill(n) },
+			Begin: func(_ context.Context, c *Cluster, n *lab.Node) error { return c.disks.fill(n.Name()) },
 			End: func(ctx context.Context, c *Cluster, n *lab.Node) error {
-				if err := c.disks.free(n); err != nil || n.Pid() != 0 {
-					return err
-				}
-				return n.Start(ctx) // a database that cannot write ends; systemd would start it again
+				return errors.Join(c.disks.free(n.Name()), revive(ctx, n))
+			},
+		},
+		{
+			Name: "hang", On: Anybody, Weight: 3, Hold: [2]time.Duration{time.Second, 12 * time.Second},
+			Begin: func(_ context.Context, c *Cluster, n *lab.Node) error { return c.disks.freeze(n.Name()) },
+			End: func(ctx context.Context, c *Cluster, n *lab.Node) error {
+				return errors.Join(c.disks.thaw(n.Name()), revive(ctx, n))
+			},
+		},
+		{
+			Name: "slow", On: Anybody, Weight: 2, Hold: [2]time.Duration{2 * time.Second, 8 * time.Second},
+			Begin: func(_ context.Context, c *Cluster, n *lab.Node) error {
+				return c.flicker(n, 150*time.Millisecond,
+					func() error { return c.disks.freeze(n.Name()) }, func() error { return c.disks.thaw(n.Name()) })
+			},
+			End: func(ctx context.Context, c *Cluster, n *lab.Node) error {
+				return errors.Join(c.steady(n), revive(ctx, n))
 			},
 		},
 		restore,
 	} {
 		Faults[fault.Name] = fault
 	}
+}
+
+// revive does what systemd would for a node whose process has ended, as a database does
+// that cannot write.
+func revive(ctx context.Context, n *lab.Node) error {
+	if n.Pid() != 0 {
+		return nil
+	}
+	return n.Start(ctx)
 }
 
 func start(ctx context.Context, _ *Cluster, n *lab.Node) error { return n.Start(ctx) }

@@ -40,6 +40,9 @@ func Run(ctx context.Context, config Config) (result Result, err error) {
 			return result, err
 		}
 	}
+	if err := goFirst(); err != nil {
+		return result, err
+	}
 	s := &screen{out: config.Out, began: time.Now()}
 	s.say("making a lab of %d managers and %d workers (seed %d)", config.Managers, config.Agents, config.Seed)
 	upCtx, cancel := context.WithTimeout(ctx, upTime)
