@@ -63,7 +63,7 @@ var owners = map[string][]string{
 	"go.etcd.io/":                       {"store/etcd", "store/member"},
 	"github.com/containerd/containerd/": {"runtime/containerd"},
 	"github.com/vishvananda/netlink":    {"agent/network", "lab"},
-	"github.com/google/nftables":        {"agent/network"},
+	"github.com/google/nftables":        {"agent/network", "lab"},
 	"github.com/miekg/dns":              {"agent/network"},
 	"github.com/mdlayher/netlink":       {"agent/network"},
 	"github.com/compose-spec/":          {"compose"},

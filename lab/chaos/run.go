@@ -45,6 +45,13 @@ func Run(ctx context.Context, config Config) (result Result, err error) {
 	}
 	s := &screen{out: config.Out, began: time.Now()}
 	s.say("making a lab of %d managers and %d workers (seed %d)", config.Managers, config.Agents, config.Seed)
+	firstCtx, enough := context.WithCancel(ctx)
+	first := make(chan error, 1)
+	go func() { first <- containersFirst(firstCtx, cgroups) }()
+	defer func() {
+		enough()
+		err = errors.Join(err, <-first)
+	}()
 	upCtx, cancel := context.WithTimeout(ctx, upTime)
 	defer cancel()
 	cluster, err := Up(upCtx, config)
