@@ -112,10 +112,14 @@ func unescape(field string) string {
 	return b.String()
 }
 
+// cgroupTime is how long the kernel may take to empty a control group. On a machine
+// that has more to do than it can it takes many seconds.
+const cgroupTime = 30 * time.Second
+
 // removeCgroups removes the control groups of a container, under every
 // controller. The kernel takes a moment to empty one whose processes were killed.
 func removeCgroups(ctx context.Context, container string) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, cgroupTime)
 	defer cancel()
 	for _, pattern := range []string{"/sys/fs/cgroup/orc/", "/sys/fs/cgroup/*/orc/", "/sys/fs/cgroup/*/*/orc/"} {
 		groups, err := filepath.Glob(pattern + container)

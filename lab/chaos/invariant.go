@@ -11,7 +11,7 @@ import (
 type Invariant func(*View) error
 
 // Invariants are all that a run checks.
-var Invariants = []Invariant{oneContainerPerSlot, oneTaskPerSlot, oneUserPerAddress}
+var Invariants = []Invariant{oneContainerPerSlot, oneTaskPerSlot, oneUserPerAddress, noFalseEviction}
 
 // slotOf names a place that one task at a time should fill.
 func slotOf(task api.TaskView) string {
@@ -81,6 +81,14 @@ func oneUserPerAddress(v *View) error {
 				users[at] = task
 			}
 		}
+	}
+	return nil
+}
+
+// noFalseEviction: no node is taken for lost that could be heard.
+func noFalseEviction(v *View) error {
+	for node, message := range v.Evicted {
+		return violationf("no false eviction", "%s was taken for lost, and nothing kept it from being heard: %s", node, message)
 	}
 	return nil
 }

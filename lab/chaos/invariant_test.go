@@ -57,6 +57,7 @@ func TestInvariantsAreBroken(t *testing.T) {
 	}{
 		"a slot on two nodes":     {"one container per slot", oneContainerPerSlot, twice},
 		"a slot that two want":    {"one task per slot", oneTaskPerSlot, see(aTask("a", 1, "n1", ""), aTask("b", 1, "n1", ""))},
+		"a node written off":      {"no false eviction", noFalseEviction, &View{Evicted: map[string]string{"n1": "silent"}}},
 		"an address of two nodes": {"one user per address", oneUserPerAddress, see(aTask("a", 1, "n1", "10.0.0.1"), aTask("b", 2, "n2", "10.0.0.1"))},
 		"an address twice on one": {"one user per address", oneUserPerAddress, see(aTask("a", 1, "n1", "10.0.0.1"), aTask("b", 2, "n1", "10.0.0.1"))},
 	} {

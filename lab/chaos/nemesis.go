@@ -76,7 +76,7 @@ func (n *nemesis) do(ctx context.Context, event Event) error {
 		return nil
 	}
 	defer n.release(node)
-	deed.Node = node.Name()
+	deed.Node = names(Faults[event.Fault].nodes(n.cluster, node))
 	err := n.hurt(ctx, event, node)
 	if err != nil {
 		deed.Error = err.Error()
@@ -98,9 +98,11 @@ func (n *nemesis) enter(fault Fault) (leave func()) {
 // hurt does the fault from its beginning to its end.
 func (n *nemesis) hurt(ctx context.Context, event Event, node *lab.Node) error {
 	fault := Faults[event.Fault]
-	n.say(fmt.Sprintf("%s of %s (%s)", event.Fault, node.Name(), event.Role))
-	n.cluster.health.begin(node.Name())
-	defer func() { n.cluster.health.end(node.Name(), n.cluster.pace.Now()) }()
+	n.say(fmt.Sprintf("%s of %s (%s)", event.Fault, names(fault.nodes(n.cluster, node)), event.Role))
+	for _, each := range fault.nodes(n.cluster, node) {
+		n.cluster.health.begin(each.Name(), !fault.Heard)
+		defer func() { n.cluster.health.end(each.Name(), !fault.Heard, n.cluster.pace.Now()) }()
+	}
 	inner, cancel := context.WithTimeout(context.WithoutCancel(ctx), healTime)
 	defer cancel()
 	if err := fault.Begin(inner, n.cluster, node); err != nil {

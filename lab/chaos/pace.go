@@ -53,6 +53,14 @@ func (p *pace) Now() time.Duration {
 	return p.told
 }
 
+// fair says whether others leave the lab enough of the cores for every process of it to
+// have some all the time.
+func (p *pace) fair() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.share >= 0.5
+}
+
 // run keeps the clock right for a lab until ctx ends.
 func (p *pace) run(ctx context.Context, l *lab.Lab) error {
 	before, err := read(l)

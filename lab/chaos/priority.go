@@ -72,12 +72,7 @@ func weigh(root string, first bool) error {
 		if first {
 			text = weight.most
 		}
-		file, err := os.OpenFile(filepath.Join(root, name), os.O_WRONLY, 0)
-		if err == nil {
-			_, err = file.WriteString(text)
-			err = errors.Join(err, file.Close())
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
+		if err := write(filepath.Join(root, name), text); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
 			return fmt.Errorf("weigh the containers: %w", err)
 		}
 	}

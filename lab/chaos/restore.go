@@ -24,8 +24,8 @@ var restore = Fault{
 	},
 	End: func(ctx context.Context, c *Cluster, _ *lab.Node) error {
 		for _, node := range c.Managers() {
-			c.health.begin(node.Name())
-			defer func() { c.health.end(node.Name(), c.pace.Now()) }()
+			c.health.begin(node.Name(), true)
+			defer func() { c.health.end(node.Name(), true, c.pace.Now()) }()
 		}
 		if err := c.journal(Restore, func() error { return c.restore(ctx) }); err != nil {
 			return err

@@ -19,6 +19,9 @@ type View struct {
 	// managers, for long enough to have done what managers told them.
 	Running map[string][]api.TaskView
 	Well    map[string]bool
+	// Evicted are the nodes that were taken for lost though nothing has kept managers
+	// from hearing of them for as long, and why.
+	Evicted map[string]string
 }
 
 // eyes look at the cluster. They remember which container is whose.
@@ -33,12 +36,13 @@ type eyes struct {
 
 	mu     sync.Mutex
 	tasks  map[string]api.TaskView // by container
+	ready  map[string]time.Time    // since when nodes are, by name, if they should be
 	latest *View
 	most   int // tasks with addresses at a time
 }
 
 func newEyes(cluster *Cluster, grace time.Duration) *eyes {
-	return &eyes{cluster: cluster, grace: grace, tasks: make(map[string]api.TaskView)}
+	return &eyes{cluster: cluster, grace: grace, tasks: make(map[string]api.TaskView), ready: make(map[string]time.Time)}
 }
 
 // last is what look returned last, or nil.
@@ -73,8 +77,12 @@ func (e *eyes) look(ctx context.Context) (*View, error) {
 		return nil, err
 	}
 	v := &View{At: at, Running: make(map[string][]api.TaskView), Well: make(map[string]bool)}
+	var nodes []api.NodeView
 	if e.cluster.Ask(ctx, func(ctx context.Context, c *client.Client) (err error) {
-		v.Tasks, err = c.Tasks(ctx, client.TaskQuery{})
+		if v.Tasks, err = c.Tasks(ctx, client.TaskQuery{}); err != nil {
+			return err
+		}
+		nodes, err = c.Nodes(ctx)
 		return err
 	}) != nil {
 		return nil, nil
@@ -92,12 +100,34 @@ func (e *eyes) look(ctx context.Context) (*View, error) {
 				v.Running[node.Name()] = append(v.Running[node.Name()], task)
 			}
 		}
-		since, well := e.cluster.health.since(node.Name())
-		v.Well[node.Name()] = well && (since == 0 || then-since > e.grace)
+		v.Well[node.Name()] = e.cluster.health.longWell(node.Name(), then, e.grace)
 	}
+	v.Evicted = e.evicted(nodes, func(node string) bool {
+		return e.cluster.pace.fair() && e.cluster.health.longHeard(node, then, e.grace)
+	})
 	e.latest = v
 	e.most = max(e.most, addressed(v.Tasks))
 	return v, nil
+}
+
+// evicted are those of the nodes to be heard that are down, or were since the last look
+// at which they were to be, too.
+func (e *eyes) evicted(nodes []api.NodeView, heard func(node string) bool) map[string]string {
+	found := make(map[string]string)
+	for _, node := range nodes {
+		before, known := e.ready[node.Name]
+		delete(e.ready, node.Name)
+		switch status := node.Status; {
+		case status == nil || status.State == api.NodeUnknown || !heard(node.Name):
+		case status.State == api.NodeDown:
+			found[node.Name] = status.Message
+		case known && !before.Equal(status.Since):
+			found[node.Name] = "it is ready again since " + status.Since.Format(time.TimeOnly)
+		default:
+			e.ready[node.Name] = status.Since
+		}
+	}
+	return found
 }
 
 // running are the containers, by node, that had a process at the last look and have
