@@ -13,8 +13,10 @@ type repair struct {
 	reasons []string // in words; none: all is well
 	whole   bool     // it has to be written from the start
 	change
-	guests    []*nftables.Set // sets that are not orc's
-	deleted   []string        // chains, by name
+	dropped   []string // sets, by name: those that are not orc's
+	defined   []set    // those that are missing
+	redefined []set    // those that are other ones
+	deleted   []string // chains, by name
 	made      []string
 	rewritten []string // those whose rules are not orc's
 }
@@ -28,14 +30,11 @@ func diagnose(sets []set, found reading, c content, chains map[string]chain) (re
 		return r, nil
 	}
 	r.diagnoseSets(sets, found)
-	if r.whole {
-		return r, nil
-	}
 	r.change = compare(sets, content{sets: found.elements}, c)
 	for _, set := range sets {
 		missing := len(without(c.sets[set.name], found.elements[set.name]))
 		guests := len(without(found.elements[set.name], c.sets[set.name]))
-		if missing+guests > 0 {
+		if missing+guests > 0 && !named(r.defined, set.name) && !named(r.redefined, set.name) {
 			r.note("set %s: %d elements are missing or changed, %d are changed or not orc's", set.name, missing, guests)
 		}
 	}
@@ -45,8 +44,13 @@ func diagnose(sets []set, found reading, c content, chains map[string]chain) (re
 		if err != nil {
 			return r, fmt.Errorf("compare rules of chain %s: %w", name, err)
 		}
-		if !same && !slices.Contains(r.made, name) {
+		if slices.Contains(r.made, name) {
+			continue
+		}
+		if !same {
 			r.note("chain %s: its rules have changed", name)
+		}
+		if !same || len(r.redefined) > 0 { // it may look into one of these
 			r.rewritten = append(r.rewritten, name)
 		}
 	}
@@ -58,27 +62,26 @@ func (r *repair) note(format string, about ...any) {
 	r.reasons = append(r.reasons, fmt.Sprintf(format, about...))
 }
 
-// diagnoseSets looks for each set, and for others. A set that is missing takes the
-// rules that look into it along: all is written anew.
+// diagnoseSets looks for each set, and for others. What another one has is of no use.
 func (r *repair) diagnoseSets(sets []set, found reading) {
 	left := maps.Clone(found.sets)
 	for _, set := range sets {
 		f, there := left[set.name]
 		delete(left, set.name)
-		m := set.define(nil)
 		switch {
 		case !there:
-			r.whole = true
 			r.note("set %s is missing", set.name)
-		case f.IsMap != m.IsMap || f.Interval != m.Interval || f.Concatenation != m.Concatenation:
-			r.whole = true
+			r.defined = append(r.defined, set)
+		case !set.definedAs(f):
 			r.note("set %s is another one", set.name)
+			r.redefined = append(r.redefined, set)
+			delete(found.elements, set.name)
 		}
 	}
 	for name, guest := range left {
 		if !guest.Anonymous { // those go with their rule
 			r.note("set %s is not orc's", name)
-			r.guests = append(r.guests, guest)
+			r.dropped = append(r.dropped, name)
 		}
 	}
 }
@@ -110,6 +113,34 @@ func sameBase(meant *base, found *nftables.Chain) bool {
 	}
 	return found.Type == meant.kind && *found.Hooknum == *meant.hook && *found.Priority == *meant.priority &&
 		found.Policy != nil && *found.Policy == meant.policy
+}
+
+// early is what of a repair can be done ahead: sets that are missing, and the chains that
+// their elements may lead to. The kernel gives a new set of intervals its elements only
+// some time after it has let rules look into it; so rules come to it later.
+func (r repair) early(chains map[string]chain) repair {
+	if len(r.redefined) > 0 {
+		return repair{} // a chain may look into one of these
+	}
+	e := repair{defined: r.defined, change: change{added: make(map[string]elements)}}
+	for _, set := range r.defined {
+		e.added[set.name] = r.added[set.name]
+	}
+	for _, name := range r.made {
+		if chains[name].base == nil && !slices.Contains(r.deleted, name) {
+			e.made = append(e.made, name)
+		}
+	}
+	return e
+}
+
+// late is what is left of it.
+func (r repair) late(e repair) repair {
+	r.defined = slices.DeleteFunc(slices.Clone(r.defined), func(s set) bool { return named(e.defined, s.name) })
+	r.made = slices.DeleteFunc(slices.Clone(r.made), func(name string) bool { return slices.Contains(e.made, name) })
+	r.added = maps.Clone(r.added)
+	maps.DeleteFunc(r.added, func(name string, _ elements) bool { return named(e.defined, name) })
+	return r
 }
 
 // restore reads the table, mends it if it has to be, and returns what was wrong.

@@ -81,3 +81,34 @@ func TestWhatWasChangedIsRestored(t *testing.T) {
 	require.Len(t, rules, 1)
 	require.Equal(t, expr.VerdictDrop, rules[0].Exprs[0].(*expr.Verdict).Kind)
 }
+
+// A set that is another one cannot stay: it is defined anew, and with it the rules that
+// look into it.
+func TestASetThatIsAnotherOneIsDefinedAnew(t *testing.T) {
+	host, router := newNamespace(t), newNamespace(t)
+	table, err := Open(int(host), int(router))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, table.Close()) }()
+	require.NoError(t, table.Apply(crowd(20)))
+
+	conn := foreign(t, router)
+	ours := &nftables.Table{Name: tableName, Family: nftables.TableFamilyIPv4}
+	for name := range routerChains(Links{}) {
+		conn.FlushChain(&nftables.Chain{Name: name, Table: ours})
+	}
+	leaving, allowed := find(routerSets, "leaving").define(ours), find(routerSets, "allowed").define(ours)
+	conn.DelSet(leaving)
+	conn.DelSet(allowed)
+	leaving.KeyType = nftables.TypeIPAddr
+	require.NoError(t, conn.AddSet(leaving, []nftables.SetElement{{Key: []byte{8, 8, 8, 8}}}))
+	require.NoError(t, conn.Flush())
+
+	found, err := table.Restore()
+	require.NoError(t, err)
+	require.Contains(t, found, "router: set leaving is another one")
+	require.Contains(t, found, "router: set allowed is missing")
+	require.NotContains(t, found, "router: there is no table")
+	found, err = table.Restore()
+	require.NoError(t, err)
+	require.Empty(t, found)
+}

@@ -18,7 +18,8 @@ const (
 	pairs                // both ends of an interval, whose key is a concatenation
 )
 
-// set is the definition of a set, or of a map if it has data.
+// set is the definition of a set, or of a map if it has data. When that changes, the name
+// should: then nothing is lost on nodes that have the old one (see repair.early).
 type set struct {
 	name string
 	kind kind
@@ -83,6 +84,16 @@ func (s set) define(t *nftables.Table) *nftables.Set {
 	return defined
 }
 
+// definedAs reports whether a set that was found is this one.
+func (s set) definedAs(found *nftables.Set) bool {
+	meant := s.define(nil)
+	if found.IsMap != meant.IsMap || found.Interval != meant.Interval || found.Concatenation != meant.Concatenation {
+		return false
+	}
+	// Of maps of verdicts the library does not know the types.
+	return s.verdicts() || found.KeyType.Name == meant.KeyType.Name && found.DataType.Name == meant.DataType.Name
+}
+
 // join makes one type of several, whose parts fill registers of four bytes each; a
 // single one is as long as it is.
 func join(types []nftables.SetDatatype) nftables.SetDatatype {
@@ -94,6 +105,11 @@ func join(types []nftables.SetDatatype) nftables.SetDatatype {
 
 // verdicts reports whether its data are chains.
 func (s set) verdicts() bool { return len(s.data) == 1 && s.data[0] == verdict }
+
+// named reports whether one of the sets has a name.
+func named(sets []set, name string) bool {
+	return slices.ContainsFunc(sets, func(s set) bool { return s.name == name })
+}
 
 // find returns the set of that name.
 func find(sets []set, name string) set {

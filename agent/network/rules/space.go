@@ -3,22 +3,17 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
 // buffer is the size of the socket's buffers, in bytes. A transaction has to fit in
-// one of them as a whole: 100 bytes an element, 500 a chain, and as much for the
-// kernel's answers.
+// one of them as a whole: 100 bytes an element, 500 a chain.
 const buffer = 128 << 20
-
-// batch is how many elements go into one message: its length is a number of 16 bits.
-const batch = 400
 
 // space is orc's table in one network namespace.
 type space struct {
@@ -26,10 +21,9 @@ type space struct {
 	namespace int    // a file descriptor
 	sets      []set
 
-	conn   *nftables.Conn
-	socket *netlink.Conn // conn's own
+	conn   *nftables.Conn // reads
+	socket *netlink.Conn  // conn's own
 	table  *nftables.Table
-	own    []netlink.Message // noted, beside what conn has: see original
 
 	listener *netlink.Conn // nil: nobody watches
 }
@@ -74,51 +68,26 @@ func (s *space) close() error {
 	return errors.Join(s.conn.CloseLasting(), unix.Close(s.namespace))
 }
 
-// commit sends what was noted as one transaction: all of it is done, or nothing.
-func (s *space) commit(what string) error {
-	err := s.conn.Flush()
-	if err == nil {
-		err = s.commitOwn()
+// commit has the kernel make transactions, one after the other.
+func (s *space) commit(what string, transactions ...transaction) error {
+	for _, t := range transactions {
+		if err := t.send(s.socket); err != nil {
+			return errors.Join(fmt.Errorf("%s nftables of the %s: %w", what, s.name, err), s.connect())
+		}
 	}
-	if err == nil {
-		return nil
-	}
-	s.own = nil
-	return errors.Join(fmt.Errorf("%s nftables of the %s: %w", what, s.name, err), s.connect())
+	return nil
 }
 
-// replace makes the table have that and nothing else. The kernel enters a new chain
-// before the transaction is complete, and drops what no rule accepts yet: those
-// that it enters come last.
+// replace makes the table have that and nothing else.
 func (s *space) replace(c content, chains map[string]chain) error {
-	s.noteRemoval()
-	s.conn.AddTable(s.table)
-	for i, set := range s.sets {
-		defined := set.define(s.table)
-		defined.ID = uint32(i + 1)
-		if err := s.conn.AddSet(defined, nil); err != nil {
-			return fmt.Errorf("define set %s: %w", set.name, err)
-		}
-	}
-	for name, chain := range chains {
-		if chain.base == nil {
-			s.noteChain(name, chain)
-		}
-	}
-	if err := s.noteSets(c.sets, s.conn.SetAddElements); err != nil {
+	var t transaction
+	t.removeTable()
+	t.addTable()
+	all := repair{change: change{added: c.sets}, defined: s.sets, made: slices.Collect(maps.Keys(chains))}
+	if err := t.build(s.sets, all, chains); err != nil {
 		return err
 	}
-	for name, chain := range chains {
-		if chain.base != nil {
-			s.noteChain(name, chain)
-		}
-	}
-	for name, chain := range chains {
-		if err := s.noteRules(name, chain); err != nil {
-			return err
-		}
-	}
-	return s.commit("write")
+	return s.commit("write", t)
 }
 
 // apply makes one step, in three transactions. A packet may look into one map before
@@ -127,159 +96,83 @@ func (s *space) replace(c content, chains map[string]chain) error {
 // when the packet came into its table), and is still there afterwards.
 func (s *space) apply(step step) error {
 	adding, removing := step.change.split(s.sets)
-	if len(step.opened) > 0 {
-		for _, class := range step.opened {
-			s.noteChain(class.chain(), chain{})
-			if err := s.noteRules(class.chain(), chain{rules: class.rules()}); err != nil {
-				return err
-			}
-		}
-		if err := s.commit("change"); err != nil {
+	var opening, changing, closing transaction
+	for _, class := range step.opened {
+		opening.addChain(class.chain(), chain{})
+		if err := opening.addRules(class.chain(), chain{rules: class.rules()}); err != nil {
 			return err
 		}
 	}
-	if !adding.empty() {
-		if err := s.noteChange(adding); err != nil {
-			return err
-		}
-		if err := s.commit("change"); err != nil {
-			return err
-		}
-	}
-	if err := s.noteChange(removing); err != nil {
-		return err
-	}
+	changing.change(s.sets, adding)
+	closing.change(s.sets, removing)
 	for _, class := range step.closed {
-		s.conn.DelChain(&nftables.Chain{Name: class.chain(), Table: s.table})
+		closing.deleteChain(class.chain())
 	}
-	return s.commit("change")
+	return s.commit("change", opening, changing, closing)
 }
 
-// mend makes a repair, which is not of the table as a whole.
+// mend makes a repair, which is not of the table as a whole, in three transactions: sets
+// that are missing are there before a packet meets rules that look into them, and those
+// that are not orc's, which may be an older orc's, are still there afterwards (see apply).
+// Chains that stay are entered as ever: a packet meets all of their old rules, or all of
+// their new ones.
 func (s *space) mend(r repair, chains map[string]chain) error {
-	for _, name := range r.rewritten {
-		s.conn.FlushChain(&nftables.Chain{Name: name, Table: s.table})
-	}
-	for _, name := range r.deleted {
-		s.conn.FlushChain(&nftables.Chain{Name: name, Table: s.table})
-	}
-	if err := s.noteSets(r.gone, s.conn.SetDeleteElements); err != nil {
+	var adding, changing, dropping transaction
+	early := r.early(chains)
+	if err := adding.build(s.sets, early, chains); err != nil {
 		return err
 	}
+	r = r.late(early)
+	for _, name := range slices.Concat(r.rewritten, r.deleted) {
+		changing.flushChain(name)
+	}
+	changing.deleteElements(s.sets, r.gone)
+	for _, set := range r.redefined {
+		changing.deleteSet(set.name)
+	}
 	for _, name := range r.deleted {
-		s.conn.DelChain(&nftables.Chain{Name: name, Table: s.table})
+		changing.deleteChain(name)
 	}
-	for _, guest := range r.guests {
-		s.conn.DelSet(guest)
-	}
-	for _, name := range r.made {
-		s.noteChain(name, chains[name])
-	}
-	if err := s.noteSets(r.added, s.conn.SetAddElements); err != nil {
+	if err := changing.build(s.sets, r, chains); err != nil {
 		return err
 	}
+	for _, name := range r.dropped {
+		dropping.deleteSet(name)
+	}
+	return s.commit("mend", adding, changing, dropping)
+}
+
+// build adds what a repair says. The kernel enters a new chain before the transaction is
+// complete, and drops what no rule accepts yet: those that it enters come last.
+func (t *transaction) build(sets []set, r repair, chains map[string]chain) error {
+	for i, set := range slices.Concat(r.defined, r.redefined) {
+		t.addSet(set, uint32(i+1))
+	}
+	var entered []string
 	for _, name := range r.made {
-		if err := s.noteRules(name, chains[name]); err != nil {
+		if chains[name].base != nil {
+			entered = append(entered, name)
+			continue
+		}
+		t.addChain(name, chains[name])
+	}
+	t.addElements(sets, r.added)
+	for _, name := range entered {
+		t.addChain(name, chains[name])
+	}
+	for _, name := range slices.Concat(r.made, r.rewritten) {
+		if err := t.addRules(name, chains[name]); err != nil {
 			return err
 		}
 	}
-	for _, name := range r.rewritten {
-		if err := s.noteRules(name, chains[name]); err != nil {
-			return err
-		}
-	}
-	return s.commit("mend")
+	return nil
 }
 
 // remove leaves nothing of orc's.
 func (s *space) remove() error {
-	s.noteRemoval()
-	return s.commit("remove")
-}
-
-// noteRemoval deletes the table, and is no error if there is none.
-func (s *space) noteRemoval() {
-	s.conn.AddTable(s.table)
-	s.conn.DelTable(s.table)
-}
-
-// noteChain adds a chain.
-func (s *space) noteChain(name string, chain chain) {
-	added := &nftables.Chain{Name: name, Table: s.table}
-	if b := chain.base; b != nil {
-		added.Type, added.Hooknum, added.Priority, added.Policy = b.kind, b.hook, b.priority, &b.policy
-	}
-	s.conn.AddChain(added)
-}
-
-// noteRules adds a chain's rules; the chains that they go to are there.
-func (s *space) noteRules(name string, chain chain) error {
-	for _, rule := range chain.rules {
-		if rule.own() {
-			if err := s.noteOwn(name, rule); err != nil {
-				return err
-			}
-			continue
-		}
-		s.conn.AddRule(&nftables.Rule{Table: s.table, Chain: &nftables.Chain{Name: name}, Exprs: rule})
-	}
-	return nil
-}
-
-// noteChange deletes and adds elements.
-func (s *space) noteChange(c change) error {
-	if err := s.noteSets(c.gone, s.conn.SetDeleteElements); err != nil {
-		return err
-	}
-	return s.noteSets(c.added, s.conn.SetAddElements)
-}
-
-// noteSets notes elements of all sets.
-func (s *space) noteSets(sets map[string]elements, note func(*nftables.Set, []nftables.SetElement) error) error {
-	for _, set := range s.sets {
-		if err := s.noteElements(set, sets[set.name], note); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// noteElements notes that elements are added or deleted, in order.
-func (s *space) noteElements(set set, elements elements, note func(*nftables.Set, []nftables.SetElement) error) error {
-	defined := set.define(s.table)
-	noted := make([]nftables.SetElement, 0, len(elements))
-	for key, data := range elements {
-		noted = append(noted, set.element(key, data))
-	}
-	if set.kind == prefixes {
-		slices.SortFunc(noted, func(a, b nftables.SetElement) int { return strings.Compare(set.held(a), set.held(b)) })
-	}
-	for some := range slices.Chunk(noted, batch) {
-		if err := note(defined, some); err != nil {
-			return fmt.Errorf("write elements of %s: %w", set.name, err)
-		}
-	}
-	return nil
-}
-
-// element makes the library's element.
-func (s set) element(key, data string) nftables.SetElement {
-	var e nftables.SetElement
-	switch s.kind {
-	case exact:
-		e.Key = []byte(key)
-	case prefixes:
-		e.Key, e.IntervalEnd = []byte(key[:len(key)-1]), key[len(key)-1:] == ended
-	case pairs:
-		e.Key, e.KeyEnd = []byte(key[:len(key)/2]), []byte(key[len(key)/2:])
-	}
-	switch {
-	case s.verdicts():
-		e.VerdictData = &expr.Verdict{Kind: expr.VerdictGoto, Chain: data}
-	case data != "":
-		e.Val = []byte(data)
-	}
-	return e
+	var t transaction
+	t.removeTable()
+	return s.commit("remove", t)
 }
 
 // held is the key that elements have it by.

@@ -61,7 +61,7 @@ func (t *Table) Apply(s State) error {
 }
 
 // Restore reads back what the kernel has, and mends what is not as the last state
-// makes it: each table in one transaction, so that traffic goes on. What was found is
+// makes it: so that traffic goes on meanwhile (see space.mend). What was found is
 // returned, in words.
 func (t *Table) Restore() (found []string, err error) {
 	t.mu.Lock()

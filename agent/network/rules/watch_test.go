@@ -65,6 +65,13 @@ func TestAWatchHearsOfOthersOnly(t *testing.T) {
 		other.FlushRuleset()
 		require.NoError(t, other.Flush())
 		woken("a flushed rule set")
+		for more := true; more; { // the kernel tells of it in several messages
+			select {
+			case <-changed:
+			case <-time.After(quiet):
+				more = false
+			}
+		}
 		found, err := table.Restore()
 		require.NoError(t, err)
 		require.Equal(t, []string{name + ": there is no table"}, found)
