@@ -9,23 +9,41 @@ import (
 // outlive the ban of it.
 const clockError = 24 * time.Hour
 
-// Ban notes that a manager is none any more, and forgets those whose certificates
-// have ended meanwhile. Unban notes that it is one again. Neither changes what a copy
-// of the cluster shares with its original.
+// Ban notes that a manager is none any more, for good, and forgets those whose
+// certificates have ended meanwhile. Unban notes that it is one again. None of these
+// changes what a copy of the cluster shares with its original.
 func (c *Cluster) Ban(node string, since time.Time) {
-	c.Banned = maps.Clone(c.Banned)
-	if c.Banned == nil {
-		c.Banned = make(map[string]time.Time)
-	}
+	c.Banned = copied(c.Banned)
+	c.BannedTerms = copied(c.BannedTerms)
 	ended := since.Add(-c.longestLife() - clockError)
 	maps.DeleteFunc(c.Banned, func(_ string, since time.Time) bool { return since.Before(ended) })
+	maps.DeleteFunc(c.BannedTerms, func(node string, _ int) bool { return c.Banned[node].IsZero() })
+	delete(c.BannedTerms, node)
 	c.Banned[node] = since.UTC()
+}
+
+// BanTerm is Ban for a node that may become a manager again: it is about the certificates
+// that it has got up to a term. One that it gets later says otherwise, whatever the clock
+// of who issues it says.
+func (c *Cluster) BanTerm(node string, term int, since time.Time) {
+	c.Ban(node, since)
+	c.BannedTerms[node] = term
 }
 
 // Unban undoes Ban.
 func (c *Cluster) Unban(node string) {
-	c.Banned = maps.Clone(c.Banned)
+	c.Banned, c.BannedTerms = copied(c.Banned), copied(c.BannedTerms)
 	delete(c.Banned, node)
+	delete(c.BannedTerms, node)
+}
+
+// copied is a copy that can be written to.
+func copied[V any](from map[string]V) map[string]V {
+	to := maps.Clone(from)
+	if to == nil {
+		to = make(map[string]V)
+	}
+	return to
 }
 
 // LeftBehind is a manager that the cluster was forced to go on without. That it was lost,
@@ -55,10 +73,7 @@ func (c *Cluster) Outlived(node string, found time.Time) {
 }
 
 func (c *Cluster) leave(node string, left LeftBehind) {
-	c.LeftBehind = maps.Clone(c.LeftBehind)
-	if c.LeftBehind == nil {
-		c.LeftBehind = make(map[string]LeftBehind)
-	}
+	c.LeftBehind = copied(c.LeftBehind)
 	c.LeftBehind[node] = left
 }
 

@@ -30,3 +30,23 @@ func TestABanLastsAsLongAsTheLongestCertificate(t *testing.T) {
 	c.Ban("n5", now.Add((92+367)*day))
 	require.NotContains(t, c.Banned, "n3")
 }
+
+func TestABanIsForGoodUnlessTheNodeIsAWorkerNow(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	c := &Cluster{}
+	c.BanTerm("n1", 3, now)
+	original := *c
+	require.Equal(t, map[string]int{"n1": 3}, c.BannedTerms)
+	c.Ban("n1", now)
+	require.Empty(t, c.BannedTerms)
+	require.Contains(t, c.Banned, "n1")
+	c.BanTerm("n1", 4, now)
+	c.Unban("n1")
+	require.Empty(t, c.Banned)
+	require.Empty(t, c.BannedTerms)
+	require.Equal(t, map[string]int{"n1": 3}, original.BannedTerms, "it keeps its own")
+
+	c.BanTerm("n1", 0, now)
+	c.Ban("n2", now.Add(366*24*time.Hour))
+	require.Empty(t, c.BannedTerms, "it has ended with the certificates")
+}

@@ -26,10 +26,14 @@ type Cluster struct {
 	Settings  Settings `json:"settings"`
 	// Keys is how far a rotation of the keys is that seal the database.
 	Keys KeyRotation `json:"keys,omitzero"`
-	// Banned says, by node ID, who was a manager and since when it is none any more.
+	// Banned says, by node ID, who was a manager and since when it is none any more, which
+	// is how long to remember it: the clocks of the managers are not compared.
 	// Certificates from before say otherwise for as long as they last: the other managers'
 	// databases do not hear who shows one.
 	Banned map[string]time.Time `json:"banned,omitempty"`
+	// BannedTerms says of those who are workers now which of their certificates are meant:
+	// those of that api.Node.Term and the ones before. Of who is not in it, all are.
+	BannedTerms map[string]int `json:"bannedTerms,omitempty"`
 	// LeftBehind are, by node ID, those of the banned that this cluster was forced to go on
 	// without (orc server --force-new-cluster), or that a restored snapshot knew.
 	LeftBehind map[string]LeftBehind `json:"leftBehind,omitempty"`

@@ -12,6 +12,9 @@ type Node struct {
 	Role         Role              `json:"role"`
 	Availability Availability      `json:"availability"`
 	Labels       map[string]string `json:"labels,omitempty"`
+	// Term counts the changes of the role. A certificate says in which it was issued: one of
+	// a term that is over gives the role of then to nobody.
+	Term int `json:"term,omitempty"`
 	// Number is small, unique and never used twice at once: it names the node in
 	// the overlay (MAC, inner address, mark). Given at joining, from 1.
 	Number uint16 `json:"number"`

@@ -69,6 +69,10 @@ func TestLimitsAreSettings(t *testing.T) {
 	want.Requests, want.Connections = 40, 300
 	require.Equal(t, want, config.Limits)
 
+	config, err = settingsOf(t, "agent", "--config", name)
+	require.NoError(t, err)
+	require.Equal(t, want, config.Limits, "a worker may be promoted")
+
 	config, err = settingsOf(t, "server", "--limit", "all-strangers=100")
 	require.NoError(t, err)
 	require.ErrorContains(t, config.Validate(), "limit strangers=512: that is more than all-strangers=100")

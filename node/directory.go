@@ -24,9 +24,10 @@ type identity struct {
 	Role    api.Role `json:"role"`
 	// Managers are the addresses that were known last, to resume with.
 	Managers []string `json:"managers,omitempty"`
-	// Banned is api.Cluster.Banned as a manager knew it last: it holds before the
-	// database is open, too.
-	Banned map[string]time.Time `json:"banned,omitempty"`
+	// Banned and BannedTerms are what api.Cluster says as a manager knew it last: it holds
+	// before the database is open, too.
+	Banned      map[string]time.Time `json:"banned,omitempty"`
+	BannedTerms map[string]int       `json:"bannedTerms,omitempty"`
 	// Former are the digests of the CA's roots that this node has trusted before: join
 	// tokens of that time are of this cluster, too.
 	Former []string `json:"former,omitempty"`

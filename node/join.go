@@ -60,7 +60,7 @@ func (n *process) join(ctx context.Context) error {
 // joinAt joins through one manager. The token's secret is sent only to one that
 // proves to have the key of the CA that the token pins.
 func (n *process) joinAt(ctx context.Context, address string, token api.Token, request, key []byte) error {
-	root, err := fetchRoot(ctx, address, token)
+	roots, root, err := fetchRoot(ctx, address, token)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (n *process) joinAt(ctx context.Context, address string, token api.Token, r
 	}
 	var answer api.JoinAnswer
 	if err := post(ctx, config, address, "/v1/join", joining, &answer); err != nil {
-		return err
+		return unlessRotating(err, roots)
 	}
 	credentials, err := ca.NewCredentials(answer.Certificate, key, answer.Roots)
 	if err != nil {
@@ -106,16 +106,26 @@ func (n *process) joinAt(ctx context.Context, address string, token api.Token, r
 	return nil
 }
 
-// fetchRoot gets the CA's certificate from a manager that is not trusted yet, and
-// checks it against the token.
-func fetchRoot(ctx context.Context, address string, token api.Token) ([]byte, error) {
+// unlessRotating makes it worth another try that a manager has no certificate of the root
+// that the token pins, when it says that it trusts several: the CA is being rotated, and
+// it may get its next certificate in a moment.
+func unlessRotating(err error, roots []byte) error {
+	if errors.As(err, new(*unproven)) && bytes.Count(roots, []byte("-----BEGIN")) > 1 {
+		return &unreachable{fmt.Errorf("the CA is being rotated: %w", err)}
+	}
+	return err
+}
+
+// fetchRoot gets the CA's certificates from a manager that is not trusted yet, and the
+// one of them that the token pins.
+func fetchRoot(ctx context.Context, address string, token api.Token) (roots, root []byte, err error) {
 	// Whoever answers: what it says is checked, and nothing secret is sent.
 	config := &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true, NextProtos: []string{"h2"}}
-	roots, err := exchange(ctx, config, http.MethodGet, "https://"+address+"/v1/ca", nil)
-	if err != nil {
-		return nil, err
+	if roots, err = exchange(ctx, config, http.MethodGet, "https://"+address+"/v1/ca", nil); err != nil {
+		return nil, nil, err
 	}
-	return ca.CheckRoots(roots, token.Digest)
+	root, err = ca.CheckRoots(roots, token.Digest)
+	return roots, root, err
 }
 
 func post(ctx context.Context, config *tls.Config, address, path string, question, answer any) error {
@@ -148,7 +158,7 @@ func exchange(ctx context.Context, config *tls.Config, method, url string, body 
 	if err != nil {
 		var untrusted *tls.CertificateVerificationError
 		if errors.As(err, &untrusted) {
-			return nil, api.Errorf(api.CodeUnauthorized, "%s does not prove that it is a manager of the cluster: %w", url, untrusted.Err)
+			return nil, &unproven{api.Errorf(api.CodeUnauthorized, "%s does not prove that it is a manager of the cluster: %w", url, untrusted.Err)}
 		}
 		return nil, &unreachable{err}
 	}
@@ -172,6 +182,11 @@ func exchange(ctx context.Context, config *tls.Config, method, url string, body 
 type unreachable struct{ error }
 
 func (u *unreachable) Unwrap() error { return u.error }
+
+// unproven is who has no certificate of a root that is trusted.
+type unproven struct{ error }
+
+func (u *unproven) Unwrap() error { return u.error }
 
 func transient(err error) bool {
 	var u *unreachable

@@ -30,6 +30,9 @@ type manager struct {
 	joined  atomic.Int32 // secrets received
 	lose    atomic.Bool  // the next answer
 	known   sync.Map     // nodes by what they asked with
+	// credentials are what it shows; asked is called when its roots are asked for.
+	credentials *ca.Credentials
+	asked       func()
 }
 
 func newManager(t *testing.T, listener net.Listener) *manager {
@@ -46,8 +49,14 @@ func newManager(t *testing.T, listener net.Listener) *manager {
 	require.NoError(t, err)
 	credentials, err := ca.NewCredentials(certificate, key, authority.Roots())
 	require.NoError(t, err)
+	m.credentials = credentials
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/ca", func(w http.ResponseWriter, _ *http.Request) { w.Write(m.cluster.Roots) })
+	mux.HandleFunc("GET /v1/ca", func(w http.ResponseWriter, _ *http.Request) {
+		if m.asked != nil {
+			m.asked()
+		}
+		w.Write(m.cluster.Roots)
+	})
 	mux.HandleFunc("POST /v1/join", func(w http.ResponseWriter, r *http.Request) {
 		m.joined.Add(1)
 		var question api.JoinRequest
@@ -64,6 +73,10 @@ func newManager(t *testing.T, listener net.Listener) *manager {
 		node := api.Node{Meta: api.Meta{ID: known.(string)}, Name: question.Name, Role: role}
 		if m.lose.Swap(false) {
 			panic(http.ErrAbortHandler)
+		}
+		authority, err := ca.Load(m.cluster)
+		if err != nil {
+			t.Error(err)
 		}
 		issued, err := authority.SignNode(question.Request, node.ID, role, 0, time.Now())
 		if err != nil {
@@ -170,6 +183,29 @@ func TestAHostWhoseAnswerWasLostAsksForTheSame(t *testing.T) {
 		require.Equal(t, n.identity.ID, id, "it is one node")
 		return true
 	})
+}
+
+func TestATokenOfTheNextRootWaitsForTheManagersCertificate(t *testing.T) {
+	m := newManager(t, listen(t))
+	next, err := ca.New("cluster1", time.Now())
+	require.NoError(t, err)
+	require.NoError(t, ca.Rotate(m.cluster, next))
+	require.NoError(t, ca.Advance(m.cluster)) // all are to renew
+	tries := 0
+	m.asked = func() {
+		if tries++; tries < 2 {
+			return // its own certificate is of the root before
+		}
+		request, key, err := ca.NewRequest()
+		require.NoError(t, err)
+		certificate, err := next.SignNode(request, "m1", api.RoleManager, 0, time.Now())
+		require.NoError(t, err)
+		require.NoError(t, m.credentials.Replace(certificate, key, m.cluster.Roots))
+	}
+	n := joiner(t, m.address, m.token(t, api.RoleWorker))
+	require.NoError(t, n.join(t.Context()))
+	require.Equal(t, 2, tries)
+	require.Equal(t, next.Digest(), n.credentials.Trust().Issuer)
 }
 
 func TestNothingIsLeftOfAnAttemptThatFailed(t *testing.T) {

@@ -70,9 +70,9 @@ func (n *process) nextOrGone(ctx context.Context, watcher store.Watcher) (store.
 	return watcher.Next(ctx)
 }
 
-// banned says whether a certificate is of a manager that was removed after it was
-// issued. One that came back has a newer one: a manager that has not heard of that yet
-// does not keep it out.
+// banned says whether a certificate is of a manager that was removed, or demoted after it
+// was issued. One that was promoted again has one of a later term: a manager that has not
+// heard of that yet does not keep it out.
 func (n *process) banned(certificate *x509.Certificate) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -80,8 +80,11 @@ func (n *process) banned(certificate *x509.Certificate) bool {
 	if _, found := n.left[name]; found {
 		return true
 	}
-	since, found := n.identity.Banned[name]
-	return found && !ca.Issued(certificate).After(since)
+	if _, found := n.identity.Banned[name]; !found {
+		return false
+	}
+	last, again := n.identity.BannedTerms[name]
+	return !again || ca.Term(certificate) <= last
 }
 
 // agreed says whether it is known of a manager that its removal was agreed on by most of
@@ -113,11 +116,10 @@ func (n *process) ban(cluster *api.Cluster) {
 	if n.left == nil {
 		n.left = make(map[string]api.LeftBehind)
 	}
-	nodes := cluster.Banned
-	if maps.EqualFunc(nodes, n.identity.Banned, time.Time.Equal) {
+	if maps.EqualFunc(cluster.Banned, n.identity.Banned, time.Time.Equal) && maps.Equal(cluster.BannedTerms, n.identity.BannedTerms) {
 		return
 	}
-	n.identity.Banned = nodes
+	n.identity.Banned, n.identity.BannedTerms = cluster.Banned, cluster.BannedTerms
 	if err := n.dir.save(n.identity); err != nil {
 		n.log.Warn("who was removed cannot be kept for the next start", zap.Error(err))
 	}

@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strconv"
 	"time"
 
 	"github.com/orc-project/orc/api"
@@ -54,6 +55,25 @@ type Authority struct {
 	root    *x509.Certificate // that issues
 	key     *ecdsa.PrivateKey // its own
 	bridges []byte            // that lead from it to older roots
+	term    int               // of the node that certificates are issued to
+}
+
+// Of is the authority as it issues certificates to a node in a term (api.Node.Term).
+func (a *Authority) Of(term int) *Authority {
+	of := *a
+	of.term = term
+	return &of
+}
+
+// Term is that in which a node's certificate was issued; 0 when it does not say. It is
+// the serialNumber of the subject, which tells names apart that are the same
+// (X.520, section 6.2.9).
+func Term(certificate *x509.Certificate) int {
+	term, err := strconv.Atoi(certificate.Subject.SerialNumber)
+	if err != nil {
+		return 0
+	}
+	return term
 }
 
 // New makes an authority with a new root for the cluster of that identity.
@@ -169,6 +189,8 @@ func (a *Authority) issue(public *ecdsa.PublicKey, id, role string, lifetime tim
 	}
 	if role == RoleClient {
 		template.DNSNames = nil
+	} else if a.term > 0 {
+		template.Subject.SerialNumber = strconv.Itoa(a.term)
 	}
 	until := now.Add(lifetime)
 	if until.After(a.root.NotAfter) {

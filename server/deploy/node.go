@@ -69,28 +69,28 @@ func (d *Draft) changeRole(before, after *api.Node, role api.Role) error {
 		after.API, after.Member = "", 0
 	}
 	after.Role = role
+	after.Term++
 	d.requireManagers(before)
-	d.ban(before.ID, role == api.RoleWorker)
+	d.ban(before.ID, func(cluster *api.Cluster) {
+		if _, banned := cluster.Banned[before.ID]; role == api.RoleWorker {
+			cluster.BanTerm(before.ID, before.Term, d.now)
+		} else if banned {
+			cluster.Unban(before.ID)
+		}
+	})
 	return nil
 }
 
-// ban notes that a node's certificate says manager and is not to be believed, or
-// that it may be again.
-func (d *Draft) ban(node string, banned bool) {
+// ban changes of a node whether its certificates that say manager are to be believed.
+func (d *Draft) ban(node string, change func(*api.Cluster)) {
 	cluster := store.Get[api.Cluster](d.snapshot, api.ClusterID)
 	if cluster == nil {
 		return
 	}
-	if _, already := cluster.Banned[node]; already == banned {
-		return
-	}
 	after := *cluster
-	if banned {
-		after.Ban(node, d.now)
-	} else {
-		after.Unban(node)
+	if change(&after); !api.EqualSpec(*cluster, after) {
+		d.update(cluster, &after)
 	}
-	d.update(cluster, &after)
 }
 
 func (d *Draft) requireManagers(but *api.Node) {
@@ -115,7 +115,7 @@ func (d *Draft) RemoveNode(node *api.Node, force bool) error {
 	status := store.Get[api.NodeStatus](d.snapshot, node.ID)
 	if node.Role == api.RoleManager {
 		d.requireManagers(node)
-		d.ban(node.ID, true)
+		d.ban(node.ID, func(cluster *api.Cluster) { cluster.Ban(node.ID, d.now) })
 	}
 	switch {
 	case status != nil && status.State == api.NodeReady && !force:

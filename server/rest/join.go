@@ -45,7 +45,7 @@ func (a *API) join(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		certificate, err := authority.SignNode(request.Request, node.ID, node.Role, cluster.Settings.CertLifetime.Std(), d.Now())
+		certificate, err := authority.Of(node.Term).SignNode(request.Request, node.ID, node.Role, cluster.Settings.CertLifetime.Std(), d.Now())
 		if err != nil {
 			return api.Invalidf("the certificate request: %w", err)
 		}
@@ -60,18 +60,20 @@ func (a *API) join(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, answer)
 }
 
-// askAgain is for how long a host that has not got the answer may ask again.
-const askAgain = 10 * time.Minute
-
-// joined is the node that this request has made already; nil if there is none. No use
-// of a token is taken then: only who has the key can do anything with the answer.
+// joined is the node that this request has made already, and that has not got the answer
+// yet: it has not been heard of. Nil if there is none. No use of a token is taken then:
+// only who has the key can do anything with the answer. How long ago it asked first does
+// not matter, which managers whose clocks differ would not agree on.
 func joined(d *deploy.Draft, request api.JoinRequest) *api.Node {
 	id, err := ca.NodeID(request.Request)
 	if err != nil {
 		return nil // who has a token is told
 	}
 	node := store.Get[api.Node](d.Snapshot(), id)
-	if node == nil || node.Role != request.Role || node.Name != request.Name || d.Now().Sub(node.Created) > askAgain {
+	if node == nil || node.Role != request.Role || node.Name != request.Name {
+		return nil
+	}
+	if node.Member != 0 || store.Get[api.NodeStatus](d.Snapshot(), id) != nil {
 		return nil
 	}
 	return node
@@ -143,7 +145,7 @@ func (a *API) renew(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	certificate, err := authority.SignNode(request.Request, node.ID, node.Role, cluster.Settings.CertLifetime.Std(), time.Now())
+	certificate, err := authority.Of(node.Term).SignNode(request.Request, node.ID, node.Role, cluster.Settings.CertLifetime.Std(), time.Now())
 	if err != nil {
 		return api.Invalidf("the certificate request: %w", err)
 	}
