@@ -132,11 +132,33 @@ func removeCgroups(ctx context.Context, container string) error {
 				if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTEMPTY) {
 					break
 				}
+				if killed := killGroup(group); killed != nil {
+					return killed
+				}
 				if waited := sleep.For(ctx, 20*time.Millisecond); waited != nil {
 					return fmt.Errorf("remove %s: %w", group, err)
 				}
 			}
 			os.Remove(filepath.Dir(group)) // only when it was the last one
+		}
+	}
+	return nil
+}
+
+// killGroup ends what is still in a control group: a process that runc had just begun,
+// and whose parent was killed before anybody saw whose child it is.
+func killGroup(group string) error {
+	list, err := os.ReadFile(filepath.Join(group, "cgroup.procs"))
+	if err != nil {
+		return nil // it is gone
+	}
+	for _, field := range strings.Fields(string(list)) {
+		pid, err := strconv.Atoi(field)
+		if err != nil {
+			return fmt.Errorf("read the processes of %s: %w", group, err)
+		}
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("kill process %d of %s: %w", pid, group, err)
 		}
 	}
 	return nil
