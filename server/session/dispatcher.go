@@ -150,7 +150,6 @@ func (d *Dispatcher) observe(update store.Update) {
 			d.observeStatus(change)
 		case api.KindCluster:
 			d.observeSettings()
-			d.observeRoots(change)
 			b.everyone.renewed = true
 		}
 	}

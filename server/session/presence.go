@@ -8,7 +8,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
-	"github.com/orc-project/orc/store"
 )
 
 // presence is a node that this manager answers for: it has a session here, or
@@ -47,9 +46,6 @@ func (d *Dispatcher) claim(s *session) error {
 	defer d.mu.Unlock()
 	if d.running == nil {
 		return api.Errorf(api.CodeUnavailable, "this manager is shutting down")
-	}
-	if cluster := store.Get[api.Cluster](d.snapshot, api.ClusterID); cluster != nil && s.outlives(rootsOf(cluster.Roots)) {
-		return outlived() // begun before that was known here
 	}
 	if old := d.nodes[s.node]; old != nil && old.session != nil {
 		old.session.cut(replaced())

@@ -45,7 +45,7 @@ func (d *Dispatcher) ServeSession(w http.ResponseWriter, r *http.Request) {
 		defer d.wg.Done()
 		line := &line{Conn: conn, farewell: farewell}
 		defer line.hangUp()
-		d.serve(withRoots(tcp.WithConn(ctx, conn), r.TLS), peer.ID, source.Addr().Unmap(), line, line, line.unblock)
+		d.serve(tcp.WithConn(ctx, conn), peer.ID, source.Addr().Unmap(), line, line, line.unblock)
 	}()
 }
 
@@ -101,7 +101,6 @@ func (d *Dispatcher) open(ctx context.Context, node string, address netip.Addr, 
 	}
 	s := newSession(node, hello, address, cancel, d)
 	s.conn = tcp.FromContext(ctx)
-	s.roots, _ = ctx.Value(rootsKey{}).([]root)
 	if err := d.claim(s); err != nil {
 		return nil, err
 	}

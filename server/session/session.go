@@ -45,7 +45,6 @@ type session struct {
 	pace    pace
 	conn    *tcp.Conn // below, or nil
 	cancel  context.CancelCauseFunc
-	roots   []root // by which the node was verified; none where it was not
 	// around is what the node has been told of the networks; send's own.
 	around *surroundings
 	// acted is called when the node has acted on something.
