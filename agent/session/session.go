@@ -152,10 +152,19 @@ type session struct {
 	parts     wire.Parts
 	heard     time.Time // the last message since the welcome; receive's while it runs
 
-	writing sync.Mutex
-	up      *tls.Conn
-	silence *time.Timer
-	timeout time.Duration
+	writing sync.Mutex // of up, and guards sent
+	up      upward
+	sent    time.Time // the last message
+
+	beat, timeout time.Duration
+	silence       *time.Timer // ends the session
+	alone         *time.Timer // sends a heartbeat
+}
+
+// upward is the session's connection to the manager.
+type upward interface {
+	io.Writer
+	CloseWrite() error
 }
 
 func (s *session) run(ctx context.Context) (welcomed bool, err error) {
@@ -184,22 +193,22 @@ func (s *session) call() error {
 	}
 	context.AfterFunc(s.live, func() { conn.Close() })
 	s.conn = tcp.New(conn)
-	s.up = tls.Client(s.conn, s.secure("http/1.1"))
-	if err := s.up.HandshakeContext(s.live); err != nil {
+	secured := tls.Client(s.conn, s.secure("http/1.1"))
+	if err := secured.HandshakeContext(s.live); err != nil {
 		return err
 	}
 	request, err := http.NewRequestWithContext(s.live, http.MethodPost, "https://"+s.address+"/v1/session", nil)
 	if err != nil {
 		return err
 	}
-	down, response, err := upgrade.Ask(s.up, request)
+	down, response, err := upgrade.Ask(secured, request)
 	if err != nil {
 		return err
 	}
 	if response.StatusCode != http.StatusSwitchingProtocols {
 		return refusal(response)
 	}
-	s.down = down
+	s.down, s.up = down, secured
 	return nil
 }
 
@@ -246,7 +255,7 @@ func (s *session) greet() (wire.Welcome, error) {
 
 // converse sends and receives until either ends.
 func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.NodeInfo) error {
-	s.timeout = welcome.Timeout
+	s.beat, s.timeout = welcome.Heartbeat, welcome.Timeout
 	if welcome.Host > 0 {
 		if err := s.conn.Watch(welcome.Host); err != nil {
 			s.log.Warn("only heartbeats will tell when the manager's host is gone", zap.Error(err))
@@ -254,10 +263,10 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 	}
 	s.silence = time.AfterFunc(s.timeout, func() { s.cancel(fmt.Errorf("the manager was silent for %s", s.timeout)) })
 	defer s.silence.Stop()
+	s.alone = time.NewTimer(s.patience())
+	defer s.alone.Stop()
 	received := make(chan error, 1)
 	go func() { received <- s.receive() }()
-	heartbeat := time.NewTicker(welcome.Heartbeat)
-	defer heartbeat.Stop()
 	look := time.NewTimer(infoInterval)
 	defer look.Stop()
 	soon := false
@@ -269,7 +278,7 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 			return err
 		case <-ctx.Done():
 			return s.leave(received)
-		case <-heartbeat.C:
+		case <-s.alone.C:
 		case <-s.config.Changed:
 			s.transport.CloseIdleConnections() // the next stream shows the certificate in force
 			soon = true
@@ -330,7 +339,28 @@ func (s *session) tell(up wire.Up, statuses []api.TaskStatus) error {
 func (s *session) send(up wire.Up) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	s.sent = time.Now()
+	if s.alone != nil {
+		s.alone.Reset(s.patience())
+	}
 	return wire.Write(s.up, up)
+}
+
+// patience is how long the node says nothing before it sends a heartbeat by itself. It
+// is a little more than from one of the manager's to the next.
+func (s *session) patience() time.Duration { return s.beat + s.beat/8 }
+
+// answer is this node's heartbeat: it follows what the manager said, unless something
+// has gone up lately. So a manager of many nodes, which speaks to some of them at a
+// time, hears them at a time too (see package server/session).
+func (s *session) answer() error {
+	s.writing.Lock()
+	quiet := time.Since(s.sent)
+	s.writing.Unlock()
+	if quiet < s.beat/2 {
+		return nil
+	}
+	return s.send(wire.Up{})
 }
 
 // receive takes messages until the manager ends the session.
@@ -349,6 +379,9 @@ func (s *session) receive() error {
 			return down.Error
 		}
 		if err := s.apply(down); err != nil {
+			return err
+		}
+		if err := s.answer(); err != nil {
 			return err
 		}
 	}

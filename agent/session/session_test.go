@@ -2,10 +2,13 @@ package session
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -162,4 +165,52 @@ func TestManyStatusesComeInSeveralMessages(t *testing.T) {
 	require.Len(t, hello.Statuses, maxStatuses)
 	require.Len(t, next(t, c.up).Statuses, maxStatuses)
 	require.Len(t, next(t, c.up).Statuses, 1)
+}
+
+// upstream is where a session's messages go, as they go.
+type upstream struct{ io.Writer }
+
+func (upstream) CloseWrite() error { return nil }
+
+// TestTheManagersHeartbeatIsAnswered has an hour between heartbeats: what comes sooner is
+// an answer.
+func TestTheManagersHeartbeatIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := New(Config{Node: newNode(), Info: func() api.NodeInfo { return api.NodeInfo{} }}, zap.NewNop())
+		live, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		fromManager, toNode := io.Pipe()
+		fromNode, toManager := io.Pipe()
+		s := &session{Client: client, transport: &http.Transport{}, live: live, cancel: cancel, down: fromManager, up: upstream{toManager}}
+		var heard []time.Duration
+		began := time.Now()
+		go func() {
+			for {
+				var up wire.Up
+				if wire.Read(fromNode, &up) != nil {
+					return
+				}
+				heard = append(heard, time.Since(began))
+			}
+		}()
+		ended := make(chan error, 1)
+		go func() {
+			ended <- s.converse(t.Context(), wire.Welcome{Heartbeat: time.Hour, Timeout: 9 * time.Hour}, api.NodeInfo{})
+		}()
+
+		for _, at := range []time.Duration{time.Hour, 2 * time.Hour, 2*time.Hour + time.Minute, 3 * time.Hour} {
+			time.Sleep(at - time.Since(began))
+			require.NoError(t, wire.Beat(toNode))
+		}
+		synctest.Wait()
+		require.Equal(t, []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}, heard, "one in an hour is enough")
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		alone := time.Hour + time.Hour/8
+		require.Equal(t, []time.Duration{3*time.Hour + alone, 3*time.Hour + 2*alone}, heard[3:], "it sends by itself when it hears nothing")
+
+		toNode.CloseWithError(io.EOF)
+		require.Error(t, <-ended)
+		toManager.Close()
+	})
 }

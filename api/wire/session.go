@@ -101,8 +101,10 @@ type Down struct {
 type Welcome struct {
 	Node    api.Node `cbor:"1,keyasint"`
 	Cluster string   `cbor:"2,keyasint"` // api.Cluster.Identity
-	// Heartbeat is how often the node must send something; Timeout is after how
-	// much silence either side takes the other for dead.
+	// Heartbeat is how often the manager sends something. The node answers whatever it
+	// hears, unless it has sent something within half of that, and sends something by
+	// itself when it has not for a little longer. Timeout is after how much silence either
+	// side takes the other for dead.
 	Heartbeat time.Duration `cbor:"3,keyasint"`
 	Timeout   time.Duration `cbor:"4,keyasint"`
 	// Managers are the addresses (host:port) of all managers, to try next.

@@ -69,28 +69,60 @@ func (p process) alive() bool {
 
 // wait blocks until the process has ended or ctx is done.
 func (p process) wait(ctx context.Context) error {
-	fd, err := unix.PidfdOpen(p.Pid, 0)
-	if err == nil {
-		defer unix.Close(fd)
-	} else if errors.Is(err, unix.ESRCH) {
+	handle, err := openProcess(p.Pid)
+	if errors.Is(err, unix.ESRCH) {
 		return nil
-	} // else: a kernel before 5.3; looking now and then does
+	}
+	if err == nil {
+		defer handle.Close()
+		if !p.alive() {
+			return nil // the handle is another process's
+		}
+		if err = handle.wait(ctx); err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return p.watch(ctx) // a kernel before 5.3
+}
+
+// watch looks now and then.
+func (p process) watch(ctx context.Context) error {
 	for p.alive() {
-		if err := ctx.Err(); err != nil {
+		if err := sleep.For(ctx, 100*time.Millisecond); err != nil {
 			return err
-		}
-		if fd < 0 {
-			if err := sleep.For(ctx, 100*time.Millisecond); err != nil {
-				return err
-			}
-			continue
-		}
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 100)
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("wait for process %d: %w", p.Pid, err)
 		}
 	}
 	return nil
+}
+
+// handle is a process that the Go runtime waits for as it does for connections. A
+// thread that calls poll(2) again and again keeps the runtime's monitor awake beside
+// it: each call costs some twenty wake-ups.
+type handle struct{ *os.File }
+
+func openProcess(pid int) (handle, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return handle{}, err
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // or os.NewFile takes it for one that blocks
+		return handle{}, errors.Join(err, unix.Close(fd))
+	}
+	return handle{os.NewFile(uintptr(fd), "process "+strconv.Itoa(pid))}, nil
+}
+
+// wait blocks until the process has ended, or ctx, with any error.
+func (h handle) wait(ctx context.Context) error {
+	raw, err := h.SyscallConn()
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { h.SetReadDeadline(time.Unix(1, 0)) })()
+	return raw.Read(func(fd uintptr) bool {
+		// It is readable when the process has ended (pidfd_open(2)).
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		return err == nil && n > 0
+	})
 }
 
 // stop ends the process: kindly, and after the grace by force.

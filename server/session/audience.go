@@ -201,8 +201,8 @@ func (a *audience) setPeer(snapshot *store.Snapshot, id string) {
 // the thousands when they lost their manager together.
 func (a *audience) peersOf(node string) map[string]wire.Peer {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	peers := maps.Clone(a.peers)
-	a.mu.Unlock()
 	delete(peers, node)
 	return peers
 }

@@ -48,6 +48,7 @@ type Dispatcher struct {
 	config Config
 	log    *zap.Logger
 	scribe *scribe
+	epoch  time.Time // what heartbeats are counted from
 
 	mu       sync.Mutex
 	running  context.Context // of all sessions; nil before and after Run
@@ -55,6 +56,7 @@ type Dispatcher struct {
 	snapshot *store.Snapshot // what sessions were last told of
 	timeout  time.Duration
 	nodes    map[string]*presence // by node ID: those that this manager answers for
+	due      time.Time            // when the first of them may be silent for too long
 	absent   map[string]absence   // by node ID: those whose connection broke
 	audience *audience            // of snapshot
 	streams  map[string]*pending  // by stream ID: asked for, not yet here
@@ -65,7 +67,7 @@ type Dispatcher struct {
 // New makes a Dispatcher, which serves while Run runs.
 func New(config Config, log *zap.Logger) *Dispatcher {
 	d := &Dispatcher{
-		config: config, log: log.Named("session"),
+		config: config, log: log.Named("session"), epoch: time.Now(),
 		nodes: make(map[string]*presence), streams: make(map[string]*pending),
 		absent: make(map[string]absence), acted: make(chan struct{}, 1),
 	}
@@ -104,6 +106,7 @@ func (d *Dispatcher) begin(snapshot *store.Snapshot, now time.Time) {
 	defer d.mu.Unlock()
 	d.running, d.stop = context.WithCancelCause(context.Background()) // they end with a reason
 	d.snapshot, d.timeout = snapshot, NodeTimeout(snapshot)
+	d.lookSoon()
 	d.audience = newAudience(snapshot)
 	d.expectAll(snapshot, now)
 	for status := range store.All[api.NodeStatus](snapshot) {
@@ -220,6 +223,7 @@ func (d *Dispatcher) observeSettings() {
 		return
 	}
 	d.timeout = timeout
+	d.lookSoon()
 	for _, p := range d.nodes {
 		if p.session != nil {
 			p.session.cut(api.Errorf(api.CodeUnavailable, "the node timeout is now %s: connect again", timeout))

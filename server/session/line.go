@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	// writeTimeout is how long a node may leave a message unread.
+	// writeTimeout is how long a node may leave a message unread at least; it is given
+	// half as long again, so that not every heartbeat has to move the deadline.
 	writeTimeout = 30 * time.Second
 	// farewell is how long the end of a session may take: the reason is written, and the
 	// node closes the connection when it has read it.
@@ -21,6 +22,7 @@ type line struct {
 	farewell time.Duration
 	mu       sync.Mutex
 	ending   bool
+	deadline time.Time // of Write
 }
 
 // Write implements io.Writer.
@@ -35,10 +37,12 @@ func (l *line) Write(data []byte) (int, error) {
 func (l *line) extend() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ending {
+	now := time.Now()
+	if l.ending || l.deadline.Sub(now) >= writeTimeout {
 		return nil
 	}
-	return l.SetWriteDeadline(time.Now().Add(writeTimeout))
+	l.deadline = now.Add(writeTimeout * 3 / 2)
+	return l.SetWriteDeadline(l.deadline)
 }
 
 // unblock lets a Read return at once and Writes soon. The connection is for the

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -84,7 +86,8 @@ type agent struct {
 
 	mu       sync.Mutex
 	messages []wire.Down
-	quiet    bool // sends no heartbeats
+	beats    []time.Time // when heartbeats came
+	quiet    bool        // sends no heartbeats
 }
 
 func (m *manager) connect(node string) *agent { return m.connectAs(node, api.NewID()) }
@@ -117,6 +120,9 @@ func (m *manager) connectOn(conn net.Conn, node, session string) *agent {
 				return
 			}
 			a.mu.Lock()
+			if reflect.ValueOf(message).IsZero() {
+				a.beats = append(a.beats, time.Now())
+			}
 			a.messages = append(a.messages, message)
 			a.mu.Unlock()
 		}
@@ -165,6 +171,13 @@ func (a *agent) received() []wire.Down {
 	}
 	a.messages = nil
 	return found
+}
+
+// heartbeats are when they came, so far.
+func (a *agent) heartbeats() []time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.beats)
 }
 
 func (a *agent) silence() {

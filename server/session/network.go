@@ -23,6 +23,15 @@ func newSurroundings(node string, a *audience) *surroundings {
 	return &surroundings{node: node, audience: a, networks: make(map[string]bool)}
 }
 
+// topicsOf are the networks and all that is on them.
+func (a *audience) topicsOf(snapshot *store.Snapshot, networks map[string]bool, yield func(topic)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for id := range networks {
+		a.topicsOn(snapshot, id, yield)
+	}
+}
+
 // full is all that the node must know.
 func (s *surroundings) full(snapshot *store.Snapshot) *wire.NetworkState {
 	clear(s.networks)
@@ -36,11 +45,7 @@ func (s *surroundings) full(snapshot *store.Snapshot) *wire.NetworkState {
 		s.networks[api.IngressID] = true
 	}
 	a := s.account(snapshot)
-	s.audience.mu.Lock()
-	for id := range s.networks {
-		s.audience.topicsOn(snapshot, id, func(t topic) { a.topics[t] = struct{}{} })
-	}
-	s.audience.mu.Unlock()
+	s.audience.topicsOf(snapshot, s.networks, func(t topic) { a.topics[t] = struct{}{} })
 	state := a.state()
 	state.Peers.Set = s.audience.peersOf(s.node)
 	for _, gone := range []*[]string{&state.Networks.Gone, &state.Peers.Gone, &state.Blocks.Gone, &state.Services.Gone, &state.Backends.Gone} {

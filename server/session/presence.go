@@ -54,6 +54,7 @@ func (d *Dispatcher) claim(s *session) error {
 	s.begin(d.snapshot)
 	delete(d.absent, s.node)
 	d.nodes[s.node] = &presence{session: s, id: s.id}
+	d.lookSoon()
 	return nil
 }
 
@@ -67,6 +68,7 @@ func (d *Dispatcher) close(s *session, reason error) {
 	if p == nil || p.session != s {
 		return
 	}
+	d.lookSoon()
 	d.expectBack(s.node, s.floor(time.Now()), time.Now())
 	p.session, p.heard, p.message = nil, time.Now(), "its connection closed"
 	if s.leaving.Load() {
@@ -116,13 +118,20 @@ func (d *Dispatcher) sweepLoop(ctx context.Context) error {
 	}
 }
 
-// sweep cuts silent sessions and writes off the nodes whose time is over.
+// sweep cuts silent sessions and writes off the nodes whose time is over. As nodes are
+// heard their times only move on: until the first of them could be over there is nothing
+// to look at.
 func (d *Dispatcher) sweep(now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if now.Before(d.due) {
+		return
+	}
+	d.due = now.Add(d.timeout)
 	for node, p := range d.nodes {
 		if s := p.session; s != nil {
-			if now.Sub(s.lastHeard()) <= s.pace.timeout || s.committed.Load() == 0 {
+			if end := s.lastHeard().Add(s.pace.timeout); !now.After(end) || s.committed.Load() == 0 {
+				d.due = earlier(d.due, end)
 				continue
 			}
 			s.cut(fmt.Errorf("silent for %s", s.pace.timeout))
@@ -133,7 +142,19 @@ func (d *Dispatcher) sweep(now time.Time) {
 			d.scribe.writeNode(node, lost(p.id, p.message), d.writtenOff(node, p))
 			p.heard = now // asked once; should the write fail, again after a timeout
 		}
+		d.due = earlier(d.due, p.heard.Add(d.timeout))
 	}
+}
+
+// lookSoon is for who makes a node's time end sooner than sweep knows. The caller holds
+// mu.
+func (d *Dispatcher) lookSoon() { d.due = time.Time{} }
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // writtenOff forgets a node once its loss is written, unless it came back.
@@ -181,6 +202,7 @@ func (d *Dispatcher) isolate(alone, passed time.Duration) {
 func (d *Dispatcher) expect(now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.lookSoon()
 	for _, p := range d.nodes {
 		if p.session == nil {
 			p.heard = now.Add(comeBack)

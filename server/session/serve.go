@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -65,27 +66,39 @@ func (d *Dispatcher) serve(ctx context.Context, node string, address netip.Addr,
 		}
 	}()
 
-	s, err := d.open(ctx, node, address, up, cancel)
+	var s *session
+	log := d.log.With(zap.String("node", node))
+	err := guarded(log, func() (err error) {
+		s, err = d.open(ctx, node, address, up, cancel)
+		return err
+	})
 	if err == nil {
 		err = d.converse(ctx, s, up, down)
 		d.close(s, err)
 	}
 	var told *api.Error
 	if errors.As(err, &told) {
-		if s != nil && told.Code == api.CodeForbidden {
-			// Removed: it is to run nothing for this cluster any more.
-			_ = wire.Write(down, &wire.Down{Full: true})
-		}
 		// The node may be gone: then nobody needs the reason.
-		_ = wire.Write(down, &wire.Down{Error: told})
+		_ = guarded(log, func() error { return parting(down, s, told) })
 	}
 }
 
+// parting tells the node why its session ends. s is nil if it never began.
+func parting(down io.Writer, s *session, why *api.Error) error {
+	if s != nil && why.Code == api.CodeForbidden {
+		// Removed: it is to run nothing for this cluster any more.
+		if err := wire.Write(down, &wire.Down{Full: true}); err != nil {
+			return err
+		}
+	}
+	return wire.Write(down, &wire.Down{Error: why})
+}
+
 // open reads Hello and writes the transition to ready.
-func (d *Dispatcher) open(ctx context.Context, node string, address netip.Addr, up io.Reader, cancel context.CancelCauseFunc) (*session, error) {
+func (d *Dispatcher) open(ctx context.Context, node string, address netip.Addr, up io.Reader, cancel context.CancelCauseFunc) (_ *session, err error) {
 	late := time.AfterFunc(helloTimeout, func() { cancel(api.Errorf(api.CodeInvalid, "no hello within %s", helloTimeout)) })
 	var message wire.Up
-	err := wire.Read(up, &message)
+	err = wire.Read(up, &message)
 	if late.Stop(); context.Cause(ctx) != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -104,6 +117,12 @@ func (d *Dispatcher) open(ctx context.Context, node string, address netip.Addr, 
 	if err := d.claim(s); err != nil {
 		return nil, err
 	}
+	opened := false
+	defer func() {
+		if !opened {
+			d.close(s, cmp.Or(err, errFault))
+		}
+	}()
 	if s.conn != nil && s.pace.host > 0 {
 		if err := s.conn.Watch(s.pace.host); err != nil {
 			s.log.Warn("only heartbeats will tell when the node's host is gone", zap.Error(err))
@@ -111,13 +130,13 @@ func (d *Dispatcher) open(ctx context.Context, node string, address netip.Addr, 
 	}
 	revision, err := d.scribe.writeNodeAndWait(ctx, node, arrived(ctx, s, hello.Info, d.config.Node))
 	if err != nil {
-		d.close(s, err)
 		return nil, err
 	}
 	s.committed.Store(revision)
 	if len(message.Statuses) > 0 {
 		d.scribe.report(s, message.Statuses)
 	}
+	opened = true
 	return s, nil
 }
 
@@ -126,16 +145,23 @@ func (d *Dispatcher) converse(ctx context.Context, s *session, up io.Reader, dow
 	received := make(chan struct{})
 	go func() {
 		defer close(received)
-		s.cancel(s.receive(ctx, up))
+		s.cancel(guarded(s.log, func() error { return s.receive(ctx, up) }))
 	}()
-	d.mu.Lock()
-	s.begin(d.snapshot)
-	d.mu.Unlock()
 	s.log.Info("node is connected", zap.Stringer("from", s.address))
-	err := s.send(ctx, down)
+	err := guarded(s.log, func() error {
+		d.tellAll(s)
+		return s.send(ctx, down)
+	})
 	s.cancel(err)
 	<-received
 	return context.Cause(ctx)
+}
+
+// tellAll has a session begin with what is so now.
+func (d *Dispatcher) tellAll(s *session) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s.begin(d.snapshot)
 }
 
 // welcome makes the answer to Hello, which is sent again when it changes.

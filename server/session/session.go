@@ -51,6 +51,7 @@ type session struct {
 	acted func()
 
 	budget    *rate.Limiter // how much the node may say
+	epoch     time.Time     // the Dispatcher's
 	began     time.Time
 	heard     atomic.Int64 // nanoseconds from began to the last message: a clock may jump
 	leaving   atomic.Bool
@@ -67,7 +68,7 @@ type session struct {
 
 func newSession(node string, hello *wire.Hello, address netip.Addr, cancel context.CancelCauseFunc, d *Dispatcher) *session {
 	s := &session{
-		id: hello.Session, node: node, address: address, cancel: cancel, scribe: d.scribe, began: time.Now(),
+		id: hello.Session, node: node, address: address, cancel: cancel, scribe: d.scribe, epoch: d.epoch, began: time.Now(),
 		log:  d.log.With(zap.String("node", node), zap.String("session", api.ShortID(hello.Session))),
 		wake: make(chan struct{}, 1), around: newSurroundings(node, d.audience), acted: d.nudgeSettle,
 		budget: rate.NewLimiter(perSecond, burst),
@@ -92,9 +93,9 @@ func (s *session) tell(snapshot *store.Snapshot, base int64, about *news) {
 // nobody knows.
 func (s *session) begin(snapshot *store.Snapshot) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.snapshot = snapshot
 	s.debts.note(0, snapshot.Revision(), time.Now())
-	s.mu.Unlock()
 	s.nudge()
 }
 
@@ -161,10 +162,10 @@ func (s *session) sent(w work, messages []wire.Down) {
 
 // apply notes what the node has acted on.
 func (s *session) apply(revision int64) {
+	defer s.acted() // which needs no lock
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.debts.acted(revision)
-	s.mu.Unlock()
-	s.acted()
 }
 
 func (s *session) floor(now time.Time) int64 {
@@ -231,8 +232,8 @@ func cost(message *wire.Up) int {
 // send writes messages as there is something to tell, or a heartbeat.
 func (s *session) send(ctx context.Context, down io.Writer) error {
 	sent := newAssignments(s.node)
-	ticker := time.NewTicker(s.pace.beat)
-	defer ticker.Stop()
+	beat := time.NewTimer(s.pace.next(time.Since(s.epoch)))
+	defer beat.Stop()
 	first, quiet := true, true
 	for {
 		w := s.take()
@@ -248,17 +249,29 @@ func (s *session) send(ctx context.Context, down io.Writer) error {
 		if len(messages) > 0 && sleep.For(ctx, s.pace.gap) != nil {
 			return context.Cause(ctx)
 		}
+		if err := s.await(ctx, down, beat, &quiet); err != nil {
+			return err
+		}
+	}
+}
+
+// await sends heartbeats until there may be something else to tell. quiet says that
+// nothing was since the last one.
+func (s *session) await(ctx context.Context, down io.Writer, beat *time.Timer, quiet *bool) error {
+	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.wake:
-		case <-ticker.C:
-			if quiet {
+			return nil
+		case <-beat.C:
+			beat.Reset(s.pace.next(time.Since(s.epoch)))
+			if *quiet {
 				if err := wire.Beat(down); err != nil {
 					return fmt.Errorf("write to the node: %w", err)
 				}
 			}
-			quiet = true
+			*quiet = true
 		}
 	}
 }
