@@ -19,3 +19,12 @@ func For(ctx context.Context, d time.Duration) error {
 		return nil
 	}
 }
+
+// Next is how long it is to the next of the moments that are period apart and the same
+// for all who ask. Loops that look now and then wake the host together by it: an idle
+// process of many loops else is woken by each of them. It goes by the clock, but no jump
+// of that makes it longer than period.
+func Next(period time.Duration) time.Duration {
+	now := time.Now()
+	return now.Add(period).Truncate(period).Sub(now.Round(0))
+}

@@ -36,3 +36,16 @@ func TestNothingIsWaitedForAfterTheEnd(t *testing.T) {
 		require.Equal(t, began, time.Now())
 	})
 }
+
+func TestLoopsThatBeganApartWakeTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const period = 200 * time.Millisecond
+		for _, late := range []time.Duration{0, time.Nanosecond, 70 * time.Millisecond, 199 * time.Millisecond} {
+			time.Sleep(late)
+			before := time.Now()
+			require.NoError(t, For(t.Context(), Next(period)))
+			require.Zero(t, time.Now().UnixNano()%int64(period))
+			require.Equal(t, period-late, time.Since(before), "begun %s late", late)
+		}
+	})
+}

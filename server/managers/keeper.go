@@ -15,7 +15,7 @@ import (
 
 const (
 	// keepEvery is how often a leader compares the members with the nodes.
-	keepEvery = 500 * time.Millisecond
+	keepEvery = 400 * time.Millisecond
 	// entryTime is how long a manager that enters may take until its database runs.
 	// One that comes later enters again.
 	entryTime = time.Minute
@@ -34,7 +34,7 @@ func (m *Managers) Keep(ctx context.Context) error {
 		if err := m.keep(ctx, waiting, time.Now()); err != nil && ctx.Err() == nil {
 			m.log.Warn("the managers' databases are not as they should be: trying again", zap.Error(err))
 		}
-		if err := sleep.For(ctx, keepEvery); err != nil {
+		if err := sleep.For(ctx, sleep.Next(keepEvery)); err != nil {
 			return err
 		}
 	}

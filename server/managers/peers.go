@@ -96,7 +96,7 @@ func (m *Managers) watchPeers(ctx context.Context) error {
 		if len(known) < 2 {
 			every = lookAlone
 		}
-		if err := sleep.For(ctx, every); err != nil {
+		if err := sleep.For(ctx, sleep.Next(every)); err != nil {
 			return err
 		}
 	}

@@ -48,7 +48,6 @@ type Dispatcher struct {
 	config Config
 	log    *zap.Logger
 	scribe *scribe
-	epoch  time.Time // what heartbeats are counted from
 
 	mu       sync.Mutex
 	running  context.Context // of all sessions; nil before and after Run
@@ -67,7 +66,7 @@ type Dispatcher struct {
 // New makes a Dispatcher, which serves while Run runs.
 func New(config Config, log *zap.Logger) *Dispatcher {
 	d := &Dispatcher{
-		config: config, log: log.Named("session"), epoch: time.Now(),
+		config: config, log: log.Named("session"),
 		nodes: make(map[string]*presence), streams: make(map[string]*pending),
 		absent: make(map[string]absence), acted: make(chan struct{}, 1),
 	}

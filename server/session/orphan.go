@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 )
 
@@ -29,7 +30,10 @@ func (d *Dispatcher) Orphans(ctx context.Context, leadership store.Leadership, a
 	o := &orphans{held: make(map[string]map[string]*api.NodeStatus), since: make(map[string]time.Time), heard: make(map[string]time.Time), alive: alive, answers: answers}
 	last := time.Now()
 	for {
-		timed, cancel := context.WithTimeout(ctx, orphanEvery)
+		timed, cancel := ctx, context.CancelFunc(func() {})
+		if !o.none(d.config.Node) {
+			timed, cancel = context.WithTimeout(ctx, sleep.Next(orphanEvery))
+		}
 		update, err := watcher.Next(timed)
 		cancel()
 		if ctx.Err() != nil {
@@ -110,6 +114,12 @@ func (o *orphans) observe(update store.Update, now time.Time) {
 			}
 		}
 	}
+}
+
+// none says that nodes are with this manager alone, which is here: there is nothing to
+// look for until something changes.
+func (o *orphans) none(self string) bool {
+	return len(o.held) == 0 || len(o.held) == 1 && o.held[self] != nil
 }
 
 func (o *orphans) set(before, after *api.NodeStatus) {

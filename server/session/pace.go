@@ -29,12 +29,12 @@ const (
 const together = 50 * time.Millisecond
 
 // next is how long it is to a session's next heartbeat: as long as the pace has it, or
-// a moment less. elapsed counts from the same time for all sessions.
-func (p pace) next(elapsed time.Duration) time.Duration {
+// a moment less.
+func (p pace) next(now time.Time) time.Duration {
 	if p.beat < 2*together {
 		return p.beat
 	}
-	return (elapsed + p.beat).Truncate(together) - elapsed
+	return now.Add(p.beat).Truncate(together).Sub(now.Round(0))
 }
 
 // renewalsPerSecond is how many nodes renew their certificates a second when all have to

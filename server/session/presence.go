@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/sleep"
 )
 
 // presence is a node that this manager answers for: it has a session here, or
@@ -85,15 +86,11 @@ func (d *Dispatcher) close(s *session, reason error) {
 // sweepLoop looks for nodes that are silent for too long.
 func (d *Dispatcher) sweepLoop(ctx context.Context) error {
 	const tick = 200 * time.Millisecond
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
 	last := time.Now()
 	var alone time.Duration
 	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
+		if err := sleep.For(ctx, sleep.Next(tick)); err != nil {
+			return err
 		}
 		now := time.Now()
 		passed := now.Sub(last)

@@ -51,7 +51,6 @@ type session struct {
 	acted func()
 
 	budget    *rate.Limiter // how much the node may say
-	epoch     time.Time     // the Dispatcher's
 	began     time.Time
 	heard     atomic.Int64 // nanoseconds from began to the last message: a clock may jump
 	leaving   atomic.Bool
@@ -68,7 +67,7 @@ type session struct {
 
 func newSession(node string, hello *wire.Hello, address netip.Addr, cancel context.CancelCauseFunc, d *Dispatcher) *session {
 	s := &session{
-		id: hello.Session, node: node, address: address, cancel: cancel, scribe: d.scribe, epoch: d.epoch, began: time.Now(),
+		id: hello.Session, node: node, address: address, cancel: cancel, scribe: d.scribe, began: time.Now(),
 		log:  d.log.With(zap.String("node", node), zap.String("session", api.ShortID(hello.Session))),
 		wake: make(chan struct{}, 1), around: newSurroundings(node, d.audience), acted: d.nudgeSettle,
 		budget: rate.NewLimiter(perSecond, burst),
@@ -232,7 +231,7 @@ func cost(message *wire.Up) int {
 // send writes messages as there is something to tell, or a heartbeat.
 func (s *session) send(ctx context.Context, down io.Writer) error {
 	sent := newAssignments(s.node)
-	beat := time.NewTimer(s.pace.next(time.Since(s.epoch)))
+	beat := time.NewTimer(s.pace.next(time.Now()))
 	defer beat.Stop()
 	first, quiet := true, true
 	for {
@@ -265,7 +264,7 @@ func (s *session) await(ctx context.Context, down io.Writer, beat *time.Timer, q
 		case <-s.wake:
 			return nil
 		case <-beat.C:
-			beat.Reset(s.pace.next(time.Since(s.epoch)))
+			beat.Reset(s.pace.next(time.Now()))
 			if *quiet {
 				if err := wire.Beat(down); err != nil {
 					return fmt.Errorf("write to the node: %w", err)

@@ -112,8 +112,9 @@ type absence struct {
 
 // settleLoop tells sessions how far all nodes have come.
 func (d *Dispatcher) settleLoop(ctx context.Context) error {
-	ticker := time.NewTicker(time.Second) // for what time alone settles
-	defer ticker.Stop()
+	const tick = time.Second // for what time alone settles
+	look := time.NewTimer(sleep.Next(tick))
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -123,7 +124,8 @@ func (d *Dispatcher) settleLoop(ctx context.Context) error {
 				return err
 			}
 		case <-d.config.Heard:
-		case <-ticker.C:
+		case <-look.C:
+			look.Reset(sleep.Next(tick))
 		}
 		d.settle(time.Now())
 	}

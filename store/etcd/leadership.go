@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/planted"
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 )
 
@@ -18,7 +19,7 @@ const (
 	// seatCheck is how often a leader looks whether its member still leads: etcd
 	// tells when another is elected, but not when it steps down for want of a
 	// majority.
-	seatCheck = 250 * time.Millisecond
+	seatCheck = 200 * time.Millisecond
 	// partingTime is what giving up the key may take when its holder cannot be
 	// asked any more; it is a courtesy, for the next leader takes it anyway.
 	partingTime = 2 * time.Second
@@ -141,7 +142,7 @@ func (l *leadership) Resign(ctx context.Context) error {
 // guard ends the term when the watch tells of another one, when the member leads
 // no more, or with the store.
 func (l *leadership) guard() {
-	check := time.NewTicker(seatCheck)
+	check := time.NewTimer(sleep.Next(seatCheck))
 	defer check.Stop()
 	for {
 		holder, changed := l.store.election.now()
@@ -162,6 +163,7 @@ func (l *leadership) guard() {
 		case <-changed:
 		case <-seats:
 		case <-check.C:
+			check.Reset(sleep.Next(seatCheck))
 		case <-l.done:
 			return
 		case <-l.store.life.Done():
