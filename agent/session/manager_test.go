@@ -148,7 +148,14 @@ func (m *manager) serve(w http.ResponseWriter, r *http.Request) {
 		case <-read:
 			return
 		case <-c.end:
-			return
+			for { // after what is to be said before
+				select {
+				case down := <-c.downs:
+					wire.Write(conn, down)
+				default:
+					return
+				}
+			}
 		}
 	}
 }
