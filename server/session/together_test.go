@@ -54,10 +54,15 @@ func TestNothingIsSweptBeforeItCanBeOver(t *testing.T) {
 		defer b.hangUp()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Greater(t, time.Until(m.d.due), time.Duration(0), "both are heard each second")
-		require.LessOrEqual(t, time.Until(m.d.due), api.DefaultNodeTimeout)
+		due := func() time.Time {
+			m.d.mu.Lock()
+			defer m.d.mu.Unlock()
+			return m.d.due
+		}
+		require.Greater(t, time.Until(due()), time.Duration(0), "both are heard each second")
+		require.LessOrEqual(t, time.Until(due()), api.DefaultNodeTimeout)
 
 		a.hangUp()
-		require.True(t, m.d.due.IsZero(), "its time may end sooner")
+		require.True(t, due().IsZero(), "its time may end sooner")
 	})
 }
