@@ -88,7 +88,7 @@ func (c Config) shape() Shape {
 		s.Roles = append(s.Roles, Worker)
 	}
 	if len(s.Faults) == 0 {
-		s.Faults = faultNames()
+		s.Faults, _ = possible()
 	}
 	return s
 }

@@ -30,17 +30,22 @@ const (
 // disks are small file systems, one under each node's directory. They are made
 // before the lab, so that it takes them for plain directories. Each is an ext4 on an
 // image in memory: it can be frozen, and a power cut takes from it what was written
-// and not synced.
+// and not synced. Where the machine has no loop devices it is memory, which can
+// neither.
 type disks struct {
 	dir    string // the lab's
 	images string // a directory in memory
+	plain  bool   // there are no images
 }
 
 func disksOf(config Config) disks {
-	return disks{filepath.Join(config.Dir, labName), filepath.Join(config.Dir, "disks")}
+	return disks{filepath.Join(config.Dir, labName), filepath.Join(config.Dir, "disks"), loopDisks() != nil}
 }
 
 func (d disks) make(ctx context.Context, nodes int) error {
+	if d.plain {
+		return d.makePlain(nodes)
+	}
 	if err := os.MkdirAll(d.images, 0o700); err != nil {
 		return err
 	}
@@ -62,6 +67,19 @@ func (d disks) make(ctx context.Context, nodes int) error {
 		}
 		if err != nil {
 			return fmt.Errorf("make the disk of %s: %w", node, err)
+		}
+	}
+	return nil
+}
+
+func (d disks) makePlain(nodes int) error {
+	for i := range nodes {
+		path := d.of(fmt.Sprintf("n%d", i+1))
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			return err
+		}
+		if err := unix.Mount("orc-chaos", path, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", diskSize)); err != nil {
+			return fmt.Errorf("make the disk %s: %w", path, err)
 		}
 	}
 	return nil
@@ -113,6 +131,9 @@ func (d disks) thaw(node string) error {
 // lose takes from the disk of a node without any process what a power cut would: all
 // that was not synced, and that the kernel has not written by itself.
 func (d disks) lose(ctx context.Context, node string) error {
+	if d.plain {
+		return nil
+	}
 	if err := ask(d.of(node), ext4Shutdown, noLogFlush); err != nil {
 		return fmt.Errorf("cut the power of the disk of %s: %w", node, err)
 	}

@@ -15,6 +15,9 @@ func disk(t *testing.T) (disks, string) {
 	if os.Geteuid() != 0 {
 		t.Skip("NOT TESTED: disks are mounted by root")
 	}
+	if err := loopDisks(); err != nil {
+		t.Skipf("NOT TESTED: there are no disks to be made: %v", err)
+	}
 	d := disksOf(Config{Dir: t.TempDir()})
 	t.Cleanup(func() { require.NoError(t, d.remove()) })
 	require.NoError(t, d.make(t.Context(), 1))
@@ -63,6 +66,24 @@ func TestAFullDiskTakesNoByteUntilItIsFreed(t *testing.T) {
 	require.Error(t, os.WriteFile(file, make([]byte, 2<<20), 0o600))
 	require.NoError(t, d.free("n1"))
 	require.NoError(t, os.WriteFile(file, make([]byte, 2<<20), 0o600))
+}
+
+func TestADiskThatIsMemoryCanBeFilledAndStays(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("NOT TESTED: disks are mounted by root")
+	}
+	d := disksOf(Config{Dir: t.TempDir()})
+	d.plain = true
+	require.NoError(t, d.make(t.Context(), 1))
+	file := filepath.Join(d.of("n1"), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	require.NoError(t, d.fill("n1"))
+	require.Error(t, os.WriteFile(filepath.Join(d.of("n1"), "more"), make([]byte, 2<<20), 0o600))
+	require.NoError(t, d.free("n1"))
+	require.NoError(t, d.lose(t.Context(), "n1"))
+	require.FileExists(t, file)
+	require.NoError(t, d.remove())
+	require.NoFileExists(t, file)
 }
 
 func TestDisksLeaveNothingBehind(t *testing.T) {

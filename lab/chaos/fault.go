@@ -26,6 +26,8 @@ type Fault struct {
 	With func(*Cluster, *lab.Node) []*lab.Node
 	// Alone is a fault that waits until no other is going on, and keeps others waiting.
 	Alone bool
+	// Needs, which may be nil, says what the fault lacks on this machine.
+	Needs func() error
 	// Begin hurts the node, End, which may be nil, lets it go on. Begin that fails
 	// has done nothing.
 	Begin func(context.Context, *Cluster, *lab.Node) error
@@ -135,7 +137,7 @@ func init() {
 			End: func(_ context.Context, c *Cluster, n *lab.Node) error { return c.steady(n) },
 		},
 		{
-			Name: "throttle", On: Anybody, Weight: 2, Heard: true, Hold: [2]time.Duration{2 * time.Second, 8 * time.Second},
+			Name: "throttle", On: Anybody, Weight: 2, Heard: true, Needs: quotas, Hold: [2]time.Duration{2 * time.Second, 8 * time.Second},
 			Begin: func(_ context.Context, _ *Cluster, n *lab.Node) error { return throttle(n.Name(), n.Pid()) },
 			End:   func(ctx context.Context, _ *Cluster, n *lab.Node) error { return unthrottle(ctx, n.Name()) },
 		},
@@ -147,14 +149,14 @@ func init() {
 			},
 		},
 		{
-			Name: "hang", On: Anybody, Weight: 3, Heard: true, Hold: [2]time.Duration{time.Second, 12 * time.Second},
+			Name: "hang", On: Anybody, Weight: 3, Heard: true, Needs: loopDisks, Hold: [2]time.Duration{time.Second, 12 * time.Second},
 			Begin: func(_ context.Context, c *Cluster, n *lab.Node) error { return c.disks.freeze(n.Name()) },
 			End: func(ctx context.Context, c *Cluster, n *lab.Node) error {
 				return errors.Join(c.disks.thaw(n.Name()), revive(ctx, c, n))
 			},
 		},
 		{
-			Name: "slow", On: Anybody, Weight: 2, Heard: true, Hold: [2]time.Duration{2 * time.Second, 8 * time.Second},
+			Name: "slow", On: Anybody, Weight: 2, Heard: true, Needs: loopDisks, Hold: [2]time.Duration{2 * time.Second, 8 * time.Second},
 			Begin: func(_ context.Context, c *Cluster, n *lab.Node) error {
 				return c.flicker(n, 150*time.Millisecond,
 					func() error { return c.disks.freeze(n.Name()) }, func() error { return c.disks.thaw(n.Name()) })

@@ -45,6 +45,12 @@ func Run(ctx context.Context, config Config) (result Result, err error) {
 	}
 	s := &screen{out: config.Out, began: time.Now()}
 	s.say("making a lab of %d managers and %d workers (seed %d)", config.Managers, config.Agents, config.Seed)
+	if len(config.Faults) == 0 {
+		_, missing := possible()
+		for _, each := range missing {
+			s.say("%s", each)
+		}
+	}
 	firstCtx, enough := context.WithCancel(ctx)
 	first := make(chan error, 1)
 	go func() { first <- containersFirst(firstCtx, cgroups) }()

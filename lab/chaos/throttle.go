@@ -50,11 +50,8 @@ func throttle(node string, pid int) error {
 	return fmt.Errorf("throttle %s: %w", node, errors.Join(errs...))
 }
 
-func (c controller) group(node string) string {
-	return filepath.Join(cgroups, c.dir, "orc-chaos-"+node)
-}
-
-func (c controller) throttle(node string, pid int) error {
+// allot makes a group that has the quota.
+func (c controller) allot(node string) error {
 	if err := os.Mkdir(c.group(node), 0o700); err != nil {
 		return err
 	}
@@ -62,6 +59,17 @@ func (c controller) throttle(node string, pid int) error {
 		if err := write(filepath.Join(c.group(node), name), text); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (c controller) group(node string) string {
+	return filepath.Join(cgroups, c.dir, "orc-chaos-"+node)
+}
+
+func (c controller) throttle(node string, pid int) error {
+	if err := c.allot(node); err != nil {
+		return err
 	}
 	return write(filepath.Join(c.group(node), "cgroup.procs"), strconv.Itoa(pid))
 }
