@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"time"
 
@@ -46,7 +45,7 @@ func (n *process) alone(ctx context.Context) error {
 		n.inherit(d)
 		self := n.identity.Alone
 		if self == nil || store.Get[api.Node](d.Snapshot(), n.identity.ID) != nil {
-			if !maps.EqualFunc(after.Banned, cluster.Banned, time.Time.Equal) {
+			if !api.EqualSpec(*cluster, after) {
 				d.Put(cluster, &after)
 			}
 			return nil

@@ -100,9 +100,8 @@ func TestOneThatWasForcedWhileTheOthersLiveEndsNobody(t *testing.T) {
 }
 
 func TestThoseWhoLivedWhileOneWasForcedComeBackBeforeTheyHaveMet(t *testing.T) {
-	begun := time.Now()
 	all, fronts := forcedWhileCutOff(t)
-	eventually(t, func() bool { return time.Since(begun) > 20*time.Second })
+	time.Sleep(10 * time.Second) // more than anybody may take to notice that he has no quorum
 	goOn(t, all[1:]...)
 	require.NoError(t, all[1].stop())
 	require.NoError(t, all[2].stop())

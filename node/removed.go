@@ -36,11 +36,13 @@ const (
 // old one. Its managers know each other by the same CA, though, and say who is no part of
 // it. They are asked before, too: two that come back might be most of the old cluster.
 func (n *process) unlessRemoved(ctx context.Context, open func(context.Context) error) error {
-	first, cancelFirst := context.WithTimeout(ctx, askFirst)
-	removed := n.removed(first)
-	cancelFirst()
-	if removed {
-		return session.Removed()
+	if n.apart() >= 0 { // it can say whether it was lost
+		first, cancel := context.WithTimeout(ctx, askFirst)
+		removed := n.removed(first)
+		cancel()
+		if removed {
+			return session.Removed()
+		}
 	}
 	opening, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -70,10 +72,15 @@ func (n *process) unlessRemoved(ctx context.Context, open func(context.Context) 
 // databases; who was left behind by one that was forced to go on does not, for it might
 // be one of many that are well.
 func (n *process) watchRemoved(ctx context.Context) error {
-	defer n.markQuorum()
+	defer n.markQuorum(ended)
+	n.noteQuorum() // without one its database would not have opened
 	for said := 0; ; {
+		asleep := time.Now()
 		if err := sleep.For(ctx, askApart); err != nil {
 			return err
+		}
+		if time.Since(asleep) > 2*askApart {
+			continue // it was stalled, and its database may not have noticed yet
 		}
 		switch {
 		case n.noteQuorum() || !n.removed(ctx):

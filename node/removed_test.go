@@ -94,12 +94,21 @@ func TestOthersHearHowLongAManagerHasHadNoQuorum(t *testing.T) {
 	require.False(t, n.removed(t.Context()))
 	require.Empty(t, <-heard, "it does not know")
 	n.quorate = time.Now().Add(-time.Hour)
-	n.markQuorum()
+	n.markQuorum(ended)
 	n.quorate = time.Time{} // another process
 	require.False(t, n.removed(t.Context()))
 	apart, err := time.ParseDuration(<-heard)
 	require.NoError(t, err)
 	require.InDelta(t, time.Hour.Minutes(), apart.Minutes(), 5)
+
+	n.quorate = time.Now().Add(-markError)
+	n.markQuorum("") // and it crashed
+	n.quorate = time.Time{}
+	require.Less(t, n.apart(), time.Minute, "it may have had one until a moment ago")
+	n.quorate = time.Now().Add(-time.Hour)
+	n.markQuorum("")
+	n.quorate = time.Time{}
+	require.InDelta(t, time.Hour.Seconds()-markError.Seconds(), n.apart().Seconds(), 60)
 }
 
 func TestOneThatWasForcedRemovesNobodyFromAClusterThatServes(t *testing.T) {

@@ -49,11 +49,11 @@ func (s *Server) peer(r *http.Request) (ca.Peer, error) {
 	}
 	node := store.Get[api.Node](s.config.Store.Snapshot(), peer.ID)
 	if node == nil {
-		if err := s.managers.LeftBehind(r, peer); err != nil {
-			return ca.Peer{}, err
-		}
 		if !s.gate.Spend(nameOf(peer), lookupCost) {
 			return ca.Peer{}, tooMany()
+		}
+		if err := s.managers.LeftBehind(r, peer); err != nil {
+			return ca.Peer{}, err
 		}
 		// It may have joined through another manager a moment ago.
 		revision, err := s.config.Store.Linearized(r.Context())

@@ -39,6 +39,7 @@ type peer struct {
 	heard, served time.Time
 	silent, gone  bool
 	split         bool // it says that this manager is none of its cluster's, which it is
+	toldSplit     time.Time
 }
 
 // alive is what GET /v1/alive answers.

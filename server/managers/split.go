@@ -73,7 +73,7 @@ func (m *Managers) Splits() []Split {
 }
 
 func splitFrom(names ...string) string {
-	return fmt.Sprintf("this cluster was forced to go on (--force-new-cluster) without %s %s, alive and with a quorum: two clusters command the same nodes; "+
+	return fmt.Sprintf("this cluster was forced to go on (--force-new-cluster) without %s %s, which had a quorum after that: two clusters command the same nodes; "+
 		"stop orc on the managers of the one, empty their data directories, and let them join the other", plural(len(names), "manager"), strings.Join(names, ", "))
 }
 
@@ -92,6 +92,12 @@ func (m *Managers) hasSplit(node string) bool {
 // noteSplit goes by what another manager has answered. m.mu is held.
 func (m *Managers) noteSplit(p *peer, id string, err error) {
 	split := session.IsSplit(err) || session.IsRemoved(err) && m.Connected()
+	switch {
+	case split:
+		p.toldSplit = time.Now()
+	case err != nil && time.Since(p.toldSplit) < splitShown:
+		return // silence is no other word
+	}
 	if split == p.split {
 		return
 	}
@@ -114,6 +120,8 @@ func (m *Managers) LeftBehind(r *http.Request, peer ca.Peer) error {
 	switch {
 	case !found:
 		return nil
+	case peer.Role != ca.RoleManager:
+		return session.Removed()
 	case left.Alive.IsZero() && !outlived(r, left, time.Now()):
 		return session.Removed()
 	}
@@ -134,9 +142,10 @@ func outlived(r *http.Request, left api.LeftBehind, now time.Time) bool {
 // tells it so, also when it has lost its quorum, or starts.
 func (m *Managers) outlive(ctx context.Context, id string, left api.LeftBehind) {
 	m.mu.Lock()
+	last := m.outlived[left.Name]
 	m.outlived[left.Name] = time.Now()
 	m.mu.Unlock()
-	if !left.Alive.IsZero() {
+	if !left.Alive.IsZero() || time.Since(last) < surely { // which is being noted
 		return
 	}
 	_, _, err := deploy.Commit(ctx, m.config.Store, func(d *deploy.Draft) error {

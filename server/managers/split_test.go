@@ -45,6 +45,8 @@ func TestAForcedClusterRemembersThatTheOthersWereAlive(t *testing.T) {
 	require.Equal(t, session.Removed(), ask("m2", "/v1/renew"))
 	require.Equal(t, session.Removed(), ask("m2", Alive(-1)))
 	require.Equal(t, session.Removed(), ask("m2", Alive(2*time.Hour)))
+	worker := ca.Peer{ID: "m2", Role: ca.RoleWorker}
+	require.Equal(t, session.Removed(), m.LeftBehind(httptest.NewRequest("GET", Alive(0), nil), worker), "which has no quorum")
 	require.Empty(t, m.Splits())
 
 	require.Equal(t, session.Split(), ask("m2", Alive(0)))
@@ -53,7 +55,7 @@ func TestAForcedClusterRemembersThatTheOthersWereAlive(t *testing.T) {
 	require.Equal(t, session.Split(), ask("m2", "/v1/renew"))
 	require.Equal(t, session.Removed(), ask("m3", Alive(2*time.Hour)))
 	require.Len(t, m.Splits(), 1)
-	require.Contains(t, m.Splits()[0].Message, "without manager m2, alive")
+	require.Contains(t, m.Splits()[0].Message, "without manager m2, which had a quorum")
 	again := New(m.config, m.log)
 	require.Equal(t, session.Split(), again.LeftBehind(httptest.NewRequest("GET", "/v1/alive", nil), ca.Peer{ID: "m2", Role: ca.RoleManager}), "after a restart, too")
 	require.False(t, store.Get[api.Cluster](m.config.Store.Snapshot(), api.ClusterID).LeftBehind["m2"].Alive.IsZero())
@@ -64,9 +66,18 @@ func TestAManagerThatSaysThatTheOthersAreOutHasSplitOff(t *testing.T) {
 	m2 := store.Get[api.Node](m.config.Store.Snapshot(), "m2")
 	for _, step := range []struct {
 		answer error
+		after  time.Duration
 		split  bool
-	}{{nil, false}, {session.Removed(), true}, {errors.New("no answer"), false}, {session.Split(), true}, {nil, false}} {
+	}{
+		{nil, 0, false},
+		{session.Removed(), 0, true},
+		{errors.New("no answer"), 0, true},
+		{errors.New("no answer"), splitShown, false},
+		{session.Split(), 0, true},
+		{nil, 0, false},
+	} {
 		m.mu.Lock()
+		m.peers["m2"].toldSplit = m.peers["m2"].toldSplit.Add(-step.after)
 		m.noteSplit(m.peers["m2"], "m2", step.answer)
 		m.mu.Unlock()
 		require.Equal(t, step.split, m.State(m2, "m1") == api.ManagerSplit, "%v", step.answer)

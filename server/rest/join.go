@@ -60,10 +60,13 @@ func (a *API) join(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, answer)
 }
 
+// askAgain is for how long a host that has not got the answer may ask again: by two
+// managers' clocks, which may be a day off each.
+const askAgain = 72 * time.Hour
+
 // joined is the node that this request has made already, and that has not got the answer
 // yet: it has not been heard of. Nil if there is none. No use of a token is taken then:
-// only who has the key can do anything with the answer. How long ago it asked first does
-// not matter, which managers whose clocks differ would not agree on.
+// only who has the key can do anything with the answer.
 func joined(d *deploy.Draft, request api.JoinRequest) *api.Node {
 	id, err := ca.NodeID(request.Request)
 	if err != nil {
@@ -73,7 +76,7 @@ func joined(d *deploy.Draft, request api.JoinRequest) *api.Node {
 	if node == nil || node.Role != request.Role || node.Name != request.Name {
 		return nil
 	}
-	if node.Member != 0 || store.Get[api.NodeStatus](d.Snapshot(), id) != nil {
+	if d.Now().Sub(node.Created) > askAgain || node.Member != 0 || store.Get[api.NodeStatus](d.Snapshot(), id) != nil {
 		return nil
 	}
 	return node
