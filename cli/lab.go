@@ -38,7 +38,7 @@ network, an orc process, a data directory and a containerd of its own.
 			p.labNode("resume", "Let a paused node go on", plainly((*lab.Node).Resume)),
 			p.labNode("cut", "Pull a node's network cable", plainly((*lab.Node).Cut)),
 			p.labNode("heal", "Put a node's network cable back", plainly((*lab.Node).Heal)),
-			p.labDown(),
+			p.labMove(), p.labDown(),
 		},
 	}
 }
@@ -141,6 +141,42 @@ func (p *program) labNode(name, usage string, do func(*lab.Node, context.Context
 				}
 			}
 			return nil
+		},
+	}
+}
+
+func (p *program) labMove() *cli.Command {
+	return &cli.Command{
+		Name: "move", Usage: "Give a node another address while it runs, as a DHCP server may", ArgsUsage: "NODE [ADDRESS]",
+		Description: "The old address goes at once. Without ADDRESS it is the next free one.\n\n" +
+			examples("orc lab move n2", "orc lab move n2 10.99.0.77"),
+		Flags: labFlags(),
+		Action: func(c *cli.Context) error {
+			if err := argCount(c, 1, 2); err != nil {
+				return err
+			}
+			l, err := openLab(c)
+			if err != nil {
+				return err
+			}
+			node, err := l.Node(c.Args().First())
+			if err != nil {
+				return err
+			}
+			address, err := l.FreeAddress()
+			if text := c.Args().Get(1); text != "" {
+				if address, err = netip.ParseAddr(text); err != nil {
+					return usagef("%s: want an address, as 10.99.0.77", text)
+				}
+			}
+			if err != nil {
+				return err
+			}
+			if err := node.Move(address); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(p.Out, address)
+			return err
 		},
 	}
 }

@@ -24,7 +24,7 @@ func nodeFlags(role api.Role) []cli.Flag {
 		&cli.StringSliceFlag{Name: "join", Usage: "enter the cluster of the manager at this `ADDRESS`, as 10.0.0.1:6720"},
 		&cli.StringFlag{Name: "token", Usage: "the `TOKEN` that lets it in, from `orc token`"},
 		&cli.StringFlag{Name: "data-dir", Value: node.DefaultDataDir, Usage: "`DIRECTORY` of everything that the node keeps"},
-		&cli.StringFlag{Name: "advertise", Usage: "`ADDRESS` that other nodes reach this one at (default: that of the default route)"},
+		&cli.StringFlag{Name: "advertise", Usage: "`ADDRESS` that other nodes reach this one at (default: that of the default route, followed when it changes)"},
 		&cli.StringFlag{Name: "name", Usage: "the node's `NAME` (default: the host's)"},
 		&cli.StringSliceFlag{Name: "label", Usage: "label of the node, `KEY=VALUE`"},
 		&cli.StringSliceFlag{Name: "generic-resource", Usage: "what the node has of an operator's own resource, `NAME=NUMBER`, as gpu=2"},

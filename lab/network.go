@@ -11,7 +11,10 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-const bridge = "switch"
+const (
+	bridge = "switch"
+	uplink = "eth0" // of a node
+)
 
 // makeNetwork makes the switch with the host's link to it, and each node's
 // namespace with its link.
@@ -40,7 +43,7 @@ func (l *Lab) makeNetwork() error {
 		if err := makeNamespace(l.namespace(node.Name)); err != nil {
 			return err
 		}
-		if err := l.plug(node.Name, l.namespace(node.Name), "eth0", node.Address.String()+"/24"); err != nil {
+		if err := l.plug(node.Name, l.namespace(node.Name), uplink, node.Address.String()+"/24"); err != nil {
 			return err
 		}
 	}

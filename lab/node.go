@@ -112,7 +112,7 @@ func (n *Node) command(ctx context.Context) ([]string, error) {
 	if n.state.Manager {
 		role = "server"
 	}
-	args := []string{role, "--data-dir", n.DataDir(), "--name", n.state.Name, "--advertise", n.state.Address.String()}
+	args := []string{role, "--data-dir", n.DataDir(), "--name", n.state.Name}
 	first := n.lab.Nodes()[0]
 	switch {
 	case n.state.Name == first.state.Name:
@@ -165,8 +165,7 @@ func (n *Node) Command(ctx context.Context, name string, args ...string) *exec.C
 // Environ is what makes orc, without any flag, the node's: the settings that a host of
 // its own would not need, for they are its defaults there.
 func (n *Node) Environ() []string {
-	return []string{"ORC_HOST=unix://" + n.Socket(), "ORC_CONTEXT=", "ORC_DATA_DIR=" + n.DataDir(),
-		"ORC_NAME=" + n.state.Name, "ORC_ADVERTISE=" + n.state.Address.String()}
+	return []string{"ORC_HOST=unix://" + n.Socket(), "ORC_CONTEXT=", "ORC_DATA_DIR=" + n.DataDir(), "ORC_NAME=" + n.state.Name}
 }
 
 // Exec runs a prepared command in the node's namespace to its end.

@@ -51,13 +51,14 @@ func (n *process) serveAgent(ctx context.Context) error {
 	client := session.New(session.Config{
 		Node: worker, Managers: n.managers(), File: n.managersFile(), TLS: n.credentials.Client,
 		Info:     func() api.NodeInfo { return n.describe(rt, engine, fabric) },
-		Welcomed: n.welcomed, Changed: n.trustedAnew,
+		Welcomed: n.welcomed, Changed: n.describing, Readdressed: n.readdressed, Here: n.here,
 	}, n.log.Named("session"))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return watch(ctx) })
 	group.Go(func() error { return fabric.Run(ctx) })
 	group.Go(func() error { return worker.Run(ctx) })
 	group.Go(func() error { return client.Run(ctx) })
+	group.Go(func() error { return n.relocate(ctx, fabric, client) })
 	return group.Wait()
 }
 

@@ -25,6 +25,7 @@ import (
 
 // alone makes the database say that this node is the only manager.
 func (n *process) alone(ctx context.Context) error {
+	address, _ := n.advertised()
 	_, _, err := deploy.Commit(ctx, n.database.store, func(d *deploy.Draft) error {
 		cluster := store.Get[api.Cluster](d.Snapshot(), api.ClusterID)
 		if cluster == nil {
@@ -52,7 +53,7 @@ func (n *process) alone(ctx context.Context) error {
 		}
 		return d.AddNode(&api.Node{
 			Meta: api.Meta{ID: n.identity.ID}, Name: self.Name, Role: api.RoleManager, Labels: self.Labels,
-			API: n.config.Advertise, Runs: n.runsContainers(),
+			API: address, Runs: n.runsContainers(),
 		}, cluster, &after)
 	})
 	if err != nil {

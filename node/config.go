@@ -41,8 +41,9 @@ type Config struct {
 	// at: a host or host:port; empty means that of the default route's interface.
 	Listen    string
 	Advertise string
-	// follows says that Advertise is the default route's, and may change with it.
-	follows bool
+	// auto says that Advertise was found, not told, and may change with the host's
+	// addresses; follows, that it is the default route's.
+	auto, follows bool
 	// Name of the node; empty means the host's name.
 	Name     string
 	Labels   map[string]string
@@ -172,6 +173,8 @@ func (c *Config) addresses() error {
 			c.Advertise = ip.String()
 		} else if c.Advertise, c.follows, err = outbound(); err != nil {
 			return err
+		} else {
+			c.auto = true
 		}
 	}
 	if c.Advertise, err = withPort(c.Advertise, port); err != nil {
@@ -255,13 +258,11 @@ func hostOf(address string) string {
 	return host
 }
 
-// outbound is this host's address on its default route, if it has one. Nothing is
-// sent: a UDP socket that is connected only picks its source address.
+// outbound is this host's address on its default route, if it has one.
 func outbound() (address string, route bool, err error) {
 	for _, target := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} {
-		if conn, err := net.Dial("udp", target); err == nil {
-			defer conn.Close()
-			return hostOf(conn.LocalAddr().String()), true, nil
+		if address, err := sourceTo(target); err == nil {
+			return address, true, nil
 		}
 	}
 	// No default route: the first address that is no loopback's.
@@ -275,4 +276,15 @@ func outbound() (address string, route bool, err error) {
 		}
 	}
 	return "127.0.0.1", false, nil
+}
+
+// sourceTo is the address that this host sends from to a target. Nothing is sent: a UDP
+// socket that is connected only picks its source address.
+func sourceTo(target string) (string, error) {
+	conn, err := net.Dial("udp", target)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	return hostOf(conn.LocalAddr().String()), nil
 }

@@ -106,7 +106,9 @@ func (n *process) establish(ctx context.Context) error {
 	if err := n.dir.save(n.identity); err != nil {
 		return err
 	}
-	return n.tell(n.new.cluster)
+	cluster := n.new.cluster
+	n.new = nil // from now on it is opened as any other
+	return n.tell(cluster)
 }
 
 // introduce corrects what the cluster knows of this manager, whose flags may be
@@ -125,11 +127,12 @@ func (n *process) introduce(ctx context.Context) error {
 		if node == nil {
 			return api.Errorf(api.CodeForbidden, "this node was removed from the cluster: empty %s to let it join again", n.dir.path)
 		}
-		if node.API == n.config.Advertise && node.Runs == n.runsContainers() {
+		address, _ := n.advertised()
+		if node.API == address && node.Runs == n.runsContainers() {
 			return nil
 		}
 		next := *node
-		next.API, next.Runs, next.Updated = n.config.Advertise, n.runsContainers(), now().UTC()
+		next.API, next.Runs, next.Updated = address, n.runsContainers(), now().UTC()
 		tx := &store.Tx{}
 		tx.Update(&next)
 		if revision, err = n.database.store.Commit(ctx, tx); errors.Is(err, store.ErrConflict) {
@@ -153,8 +156,9 @@ func (n *process) peerAddresses() (listen, advertise string, err error) {
 	if err != nil {
 		return "", "", err
 	}
+	address, _ := n.advertised()
 	peer := strconv.Itoa(port + 1)
-	return net.JoinHostPort(host, peer), net.JoinHostPort(hostOf(n.config.Advertise), peer), nil
+	return net.JoinHostPort(host, peer), net.JoinHostPort(hostOf(address), peer), nil
 }
 
 // watch returns when the member has ended by itself.

@@ -53,8 +53,9 @@ func (n *process) enter(ctx context.Context) (peers map[string]string, err error
 	if err != nil {
 		return nil, err
 	}
+	address, _ := n.advertised()
 	var answer api.MemberAnswer
-	if err := n.ask(ctx, n.others(), "/v1/members", api.MemberRequest{Peer: peer, API: n.config.Advertise}, &answer); err != nil {
+	if err := n.ask(ctx, n.others(), "/v1/members", api.MemberRequest{Peer: peer, API: address}, &answer); err != nil {
 		return nil, err
 	}
 	ring, err := seal.Unmarshal(answer.Ring)

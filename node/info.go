@@ -25,7 +25,8 @@ func (n *process) address() netip.Addr {
 	if n.config.follows && !n.manages() {
 		return netip.Addr{}
 	}
-	address, err := netip.ParseAddr(hostOf(n.config.Advertise))
+	advertised, _ := n.advertised()
+	address, err := netip.ParseAddr(hostOf(advertised))
 	if err != nil || address.IsUnspecified() {
 		return netip.Addr{}
 	}

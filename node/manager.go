@@ -52,7 +52,8 @@ func (n *process) serveManager(ctx context.Context) error {
 		Store: n.database.store, Node: n.identity.ID, Credentials: n.credentials, TCP: tcp, Unix: unix,
 		Members: n.database.member, Keys: n.database.ring.Marshal, API: n.api, Limits: n.config.Limits,
 	}, n.log)
-	n.log.Info("this node manages the cluster", zap.String("address", n.config.Advertise))
+	address, _ := n.advertised()
+	n.log.Info("this node manages the cluster", zap.String("address", address))
 	if changes := n.config.Limits.Changes(); len(changes) > 0 {
 		n.log.Info("limits are not the usual ones", zap.Strings("limits", changes))
 	}
@@ -120,7 +121,8 @@ func (n *process) others() []string {
 func (n *process) ownAddress() string {
 	host, port, err := net.SplitHostPort(n.config.Listen)
 	if err != nil {
-		return n.config.Advertise
+		address, _ := n.advertised()
+		return address
 	}
 	switch ip := net.ParseIP(host); {
 	case host == "" || ip != nil && ip.IsUnspecified() && ip.To4() != nil:

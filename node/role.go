@@ -24,17 +24,23 @@ var errRoleChanged = errors.New("the node's role has changed")
 // certificate says which it is; to change it is to get another.
 //
 //	worker ──(told that it is a manager)──▶ manager: enters the database, serves
-//	   ▲──(its database was removed, the others say worker)──┘
+//	   ▲                                     │  ▲──(its address has changed)──┘
+//	   └──(its database was removed, the others say worker)
 func (n *process) serveRole(ctx context.Context) error {
 	for {
-		part := n.work
+		var err error
 		if n.manages() {
-			part = n.manage
+			err = n.untilMoved(ctx, n.manage)
+		} else {
+			err = n.work(ctx)
 		}
-		if err := part(ctx); !errors.Is(err, errRoleChanged) {
+		switch {
+		case errors.Is(err, errMoved):
+		case errors.Is(err, errRoleChanged):
+			n.log.Info("this node has another part now", zap.String("role", string(n.role())))
+		default:
 			return err
 		}
-		n.log.Info("this node has another part now", zap.String("role", string(n.role())))
 	}
 }
 

@@ -75,7 +75,7 @@ func (n *process) putInForce(pair, roots []byte) error {
 	if err := n.credentials.Replace(pair, pair, roots); err != nil {
 		return err
 	}
-	for _, each := range []chan struct{}{n.trustedAnew, n.acknowledging} {
+	for _, each := range []chan struct{}{n.describing, n.acknowledging} {
 		select {
 		case each <- struct{}{}:
 		default:

@@ -48,7 +48,7 @@ func (w *worker) connect(t *testing.T, m *voter) (leave func()) {
 	client := session.New(session.Config{
 		Node: w.idler, Managers: []string{m.config.Listen}, TLS: w.credentials.Client,
 		Info:    func() api.NodeInfo { return api.NodeInfo{Trust: w.credentials.Trust()} },
-		Changed: w.trustedAnew, Welcomed: func(welcome wire.Welcome) { w.welcomed(welcome) },
+		Changed: w.describing, Welcomed: func(welcome wire.Welcome) { w.welcomed(welcome) },
 	}, zap.NewNop())
 	ctx, cancel := context.WithCancel(context.Background())
 	var ended sync.WaitGroup

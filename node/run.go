@@ -37,6 +37,7 @@ func Run(ctx context.Context, config Config, log *zap.Logger) error {
 		n := newProcess(config, dir, log)
 		err = n.run(ctx)
 		locked = errors.Is(err, errLock)
+		config.Advertise, _ = n.advertised()
 		if failed := n.close(); failed != nil || !locked {
 			return errors.Join(err, failed, dir.close())
 		}
@@ -47,7 +48,8 @@ func Run(ctx context.Context, config Config, log *zap.Logger) error {
 func newProcess(config Config, dir *directory, log *zap.Logger) *process {
 	return &process{
 		config: config, dir: dir, log: log, told: make(chan api.Role, 1), locking: make(chan struct{}, 1),
-		outdated: make(chan time.Duration, 1), trustedAnew: make(chan struct{}, 1), acknowledging: make(chan struct{}, 1),
+		outdated: make(chan time.Duration, 1), describing: make(chan struct{}, 1), acknowledging: make(chan struct{}, 1),
+		moved: make(chan struct{}), readdressed: make(chan struct{}, 1),
 	}
 }
 
@@ -69,9 +71,14 @@ type process struct {
 	told    chan api.Role
 	locking chan struct{} // asks the process to lock itself
 	// outdated is told within which time to renew a certificate of a root that issues no
-	// more; trustedAnew (the agent) and acknowledging, that the trust of this node is another now.
-	outdated                   chan time.Duration
-	trustedAnew, acknowledging chan struct{}
+	// more; describing (the agent) and acknowledging, that the trust of this node is another
+	// now; describing that its address is, too.
+	outdated                  chan time.Duration
+	describing, acknowledging chan struct{}
+	// moved is closed when config.Advertise is another, and made anew; readdressed is told
+	// (the agent) when addresses of this host have come or gone.
+	moved       chan struct{}
+	readdressed chan struct{}
 	// roots are those to trust (PEM; nil until told), issuer is that which the certificate is
 	// to be of (api.CARotation.Issuer), as the cluster told last; following says that the
 	// database itself tells, not a session.
@@ -84,8 +91,8 @@ type process struct {
 	quorate, marked time.Time
 
 	// mu guards what identity says of the role, of managers and of trust, the
-	// credentials' files, keys, wrap, issuer, following, left,
-	// quorate and marked.
+	// credentials' files, keys, wrap, issuer, following, left, quorate, marked, moved and,
+	// once the node serves, config.Advertise.
 	mu sync.Mutex
 }
 
@@ -216,9 +223,11 @@ func (n *process) serve(ctx context.Context) error {
 	}
 	group.Go(func() error { return n.renewLoop(ctx) })
 	group.Go(func() error { return n.watchLock(ctx) })
+	group.Go(func() error { return n.watchAddress(ctx) })
 	ready(n.log)
+	address, _ := n.advertised()
 	n.log.Info("orc is running", zap.String("node", n.identity.ID), zap.String("role", string(n.role())),
-		zap.String("name", n.config.Name), zap.String("address", n.config.Advertise))
+		zap.String("name", n.config.Name), zap.String("address", address))
 	err := group.Wait()
 	stopping(n.log)
 	return unlessDone(ctx, err)

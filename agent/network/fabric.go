@@ -285,6 +285,20 @@ func (f *Fabric) underlay() netip.Addr {
 	return netip.Addr{}
 }
 
+// Relocate makes an address the one that other nodes reach this one at, see Config, and
+// says whether it was another one.
+func (f *Fabric) Relocate(underlay netip.Addr) (moved bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.config.Underlay == underlay {
+		return false
+	}
+	f.config.Underlay = underlay
+	f.lookAtHost()
+	f.restoreLinks()
+	return true
+}
+
 // HostSubnets are the networks that the host reaches by routes of its own, orc's
 // apart.
 func (f *Fabric) HostSubnets() []netip.Prefix {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/json"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ type managers struct {
 	at   int
 	told []string // by the configuration: they may be reachable when no other is
 	file string
+	lost netip.Addr // this host's own until a moment ago
 }
 
 // load takes what an earlier process learned, then what this one was told.
@@ -38,16 +40,28 @@ func (m *managers) union(addresses []string) []string {
 	return list
 }
 
-// next is the address to try now; the one after it is next time's.
+// next is the address to try now; the one after it is next time's. One that was this
+// host's own, before that was lost, is passed over if there is another: nobody would
+// refuse a connection to it.
 func (m *managers) next() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.list) == 0 {
-		return ""
+	address := ""
+	for range m.list {
+		address = m.list[m.at%len(m.list)]
+		m.at++
+		if at, err := netip.ParseAddrPort(address); err != nil || at.Addr().Unmap() != m.lost {
+			break
+		}
 	}
-	address := m.list[m.at%len(m.list)]
-	m.at++
 	return address
+}
+
+// lose notes an address that was this host's own; one that is not valid ends that.
+func (m *managers) lose(address netip.Addr) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lost = address
 }
 
 // leave begins again with the address after one that answered: what ended the

@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -54,6 +55,10 @@ type Config struct {
 	Info func() api.NodeInfo
 	// Changed, which may be nil, is sent to when what Info tells has changed.
 	Changed <-chan struct{}
+	// Readdressed, which may be nil, is sent to when addresses of the host have come or
+	// gone; Here says whether it has one now.
+	Readdressed <-chan struct{}
+	Here        func(address netip.Addr) bool
 	// Welcomed, which may be nil, is told of every manager's answer.
 	Welcomed func(wire.Welcome)
 }
@@ -111,12 +116,30 @@ func (c *Client) Run(ctx context.Context) error {
 		}
 		c.log.Warn("not connected to a manager", zap.String("manager", address), zap.Error(err), zap.Duration("nextTryIn", wait))
 		// Jitter, so that nodes that lost a manager together don't return together.
-		if sleep.For(ctx, wait/2+rand.N(wait/2+1)) != nil {
-			break
+		if c.pause(ctx, wait/2+rand.N(wait/2+1)) {
+			wait = firstPause
+			continue
 		}
 		wait = min(2*wait, lastPause)
 	}
 	return nil
+}
+
+// Lost tells that the host has not got an address any more: no manager is there.
+func (c *Client) Lost(own netip.Addr) { c.managers.lose(own) }
+
+// pause waits before the next try: until ctx ends, for d at most, and less when the
+// host's addresses change, which may be what was lacking.
+func (c *Client) pause(ctx context.Context, d time.Duration) (readdressed bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-c.config.Readdressed:
+		return true
+	}
+	return false
 }
 
 // connect holds one session to its end.
@@ -182,6 +205,7 @@ func (s *session) run(ctx context.Context) (welcomed bool, err error) {
 		return false, s.why(err)
 	}
 	s.log.Info("connected to a manager", zap.String("manager", s.address))
+	s.managers.lose(netip.Addr{})
 	return true, s.why(s.converse(ctx, welcome, hello.Info))
 }
 
@@ -292,6 +316,16 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 				continue
 			}
 			info, up.Info = now, &now
+		case <-s.config.Readdressed:
+			own, here := s.own()
+			if here {
+				continue
+			}
+			s.managers.lose(own)
+			err := fmt.Errorf("this host has not got %s any more, which the session goes by", own)
+			s.cancel(err)
+			<-received
+			return err
 		case <-s.config.Node.Ready():
 			if err := sleep.For(s.live, statusPause); err != nil {
 				continue // received tells why
@@ -308,6 +342,14 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 			return err
 		}
 	}
+}
+
+// own is the host's address that the session goes by, and whether it still has it: else
+// nothing is heard on either side, which both would notice only by the silence.
+func (s *session) own() (address netip.Addr, here bool) {
+	at, err := netip.ParseAddrPort(s.conn.LocalAddr().String())
+	address = at.Addr().Unmap()
+	return address, err != nil || s.config.Here(address)
 }
 
 // leave says goodbye: the process ends on purpose.
