@@ -24,7 +24,7 @@ var rooms = map[string][]string{
 	"api/client":              {"api", "api/wire", "sleep"},
 	"compose":                 {"api"},
 	"cli":                     {"api", "api/wire", "api/client", "compose", "limit", "node", "lab", "version", "sleep"},
-	"node":                    {"api", "api/wire", "api/client", "limit", "server", "agent", "store", "runtime", "version", "store/etcd", "store/member", "store/seal", "store/backup", "runtime/containerd", "runtime/bundle", "agent/network", "sleep"},
+	"node":                    {"api", "api/wire", "api/client", "limit", "server", "agent", "store", "runtime", "version", "store/etcd", "store/member", "store/seal", "store/backup", "runtime/containerd", "runtime/bundle", "agent/network", "agent/network/link", "sleep"},
 	"limit":                   {"sleep"},
 	"server":                  {"api", "api/wire", "limit", "scheduler", "store", "version", "planted", "sleep"},
 	"scheduler":               {"api", "store"},

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/client/pkg/v3/types"
@@ -93,16 +94,28 @@ func (m *Member) Remove(ctx context.Context, id uint64) error {
 	return nil
 }
 
-// relocate tells the others where this member is reached now. Until they know,
-// it is the one that dials.
+// relocateTry is how long the others are waited for until they are told again: etcd
+// drops such a word without one when another member's is not acted on yet, or when the
+// leader goes meanwhile.
+const relocateTry = 3 * time.Second
+
+// relocate tells the others where this member is reached now, until they know or ctx
+// ends. Until then, it is the one that dials.
 func (m *Member) relocate(ctx context.Context, address string) error {
 	to := peerURL(address)
 	for _, each := range m.Known() {
 		if each.ID != m.Self() || each.Address == address {
 			continue
 		}
-		if _, err := m.client.MemberUpdate(ctx, each.ID, []string{to.String()}); err != nil {
-			return m.unavailable("tell the other managers this one's address", err)
+		for told := false; !told; {
+			trying, cancel := context.WithTimeout(ctx, relocateTry)
+			_, err := m.client.MemberUpdate(trying, each.ID, []string{to.String()})
+			late := trying.Err() != nil && ctx.Err() == nil && !m.removed.Load()
+			cancel()
+			if err != nil && !late {
+				return m.unavailable("tell the other managers this one's address", err)
+			}
+			told = err == nil
 		}
 		m.log.Info("told the other managers the new address", zap.String("from", each.Address), zap.String("to", address))
 	}

@@ -1,6 +1,8 @@
 package member_test
 
 import (
+	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -84,4 +86,43 @@ func TestAMemberWhoseAddressChangedComesBack(t *testing.T) {
 	require.NoError(t, second.Stop())
 	_, err = first.Client().Put(patient(t), "/a", "1")
 	require.NoError(t, err)
+}
+
+func TestMembersWhoseAddressesChangeTogetherComeBack(t *testing.T) {
+	first := membertest.Config(t)
+	configs := []member.Config{first}
+	members := []*member.Member{membertest.Start(t, first)}
+	for _, name := range []string{"node2", "node3"} {
+		joined, config := membertest.Join(t, members[0], first, name)
+		promote(t, members[0], joined.Self())
+		members, configs = append(members, joined), append(configs, config)
+	}
+	for _, each := range members {
+		require.NoError(t, each.Stop())
+	}
+	// Each is still reached where it was, too: else nobody would find the others.
+	var all sync.WaitGroup
+	for i := range configs {
+		_, port, err := net.SplitHostPort(configs[i].Listen)
+		require.NoError(t, err)
+		configs[i].Listen, configs[i].Advertise, configs[i].Peers = "0.0.0.0:"+port, "127.0.0.1:"+port, nil
+		all.Go(func() { members[i], _ = member.Start(patient(t), configs[i]) })
+	}
+	all.Wait()
+	want := make(map[string]string)
+	for i, each := range members {
+		require.NotNil(t, each, "one did not come back")
+		t.Cleanup(func() { require.NoError(t, each.Stop()) })
+		want[configs[i].Name] = configs[i].Advertise
+	}
+	require.Eventually(t, func() bool {
+		for _, each := range members {
+			for _, known := range each.Known() {
+				if want[known.Name] != known.Address {
+					return false
+				}
+			}
+		}
+		return true
+	}, time.Minute, 20*time.Millisecond)
 }
