@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -150,12 +151,19 @@ func sceneOf(address netip.Addr) (scene, error) {
 	if err != nil {
 		return scene{}, err
 	}
+	links, err := net.Interfaces()
+	if err != nil {
+		return scene{}, fmt.Errorf("list the host's links: %w", err)
+	}
+	names := make(map[int]string, len(links)) // which they keep when they are made anew
+	for _, each := range links {
+		names[each.Index] = each.Name
+	}
 	var at scene
 	for _, each := range addresses {
-		if !each.Usable || each.IP.IsLoopback() {
-			continue
+		if each.Usable && !each.IP.IsLoopback() {
+			at.places = append(at.places, place{address: each.IP, link: names[each.Link]})
 		}
-		at.places = append(at.places, place{address: each.IP, link: nameOf(each.Link)})
 	}
 	target := "192.0.2.1:9"
 	if address.Is6() {
@@ -165,16 +173,6 @@ func sceneOf(address netip.Addr) (scene, error) {
 		at.route, _ = netip.ParseAddr(source) // of none it is not valid
 	}
 	return at, nil
-}
-
-// nameOf is a link's name, which it keeps when it is made anew. It is empty when the link
-// has just gone.
-func nameOf(index int) string {
-	found, err := net.InterfaceByIndex(index)
-	if err != nil {
-		return ""
-	}
-	return found.Name
 }
 
 // untilMoved plays a part to its end, or until the node is reached at another address:

@@ -17,9 +17,9 @@ const (
 	// unrouted is the least for an address that is not the default route's: it may be one
 	// that moves from host to host (VRRP), and the host's own yet to come.
 	unrouted = 5 * time.Second
-	// elsewhere is how long the link that had the address may be without any until the
-	// node takes one of another link: a host whose lease has run out has the default
-	// route of its VPN for a while, perhaps.
+	// elsewhere is how long the link that had the address may be without another one that
+	// has come since, until the node takes one that was there before, or of another link: a
+	// host whose lease has run out has the default route of its VPN for a while, perhaps.
 	elsewhere = 30 * time.Second
 )
 
@@ -43,14 +43,17 @@ type scene struct {
 //
 // What decides is that the address is gone: as long as the host has it, others that
 // come and other default routes change nothing. What takes its place is of the same
-// family and link: by the default route if that is one, else the first. One that begins
+// family and link, and has come since rather than was there beside it, as an address
+// that moves from host to host (VRRP) is: by the default route if that is one, else the
+// first. One that begins
 // without any (127.0.0.1) takes the default route's once there is one.
 type residence struct {
 	address netip.Addr
 	link    string // that has it; empty until it was seen
 	missing time.Time
-	next    netip.Addr // what would take its place
-	since   time.Time  // when that came
+	beside  map[netip.Addr]bool // what else the host had when it had the address last
+	next    netip.Addr          // what would take its place
+	since   time.Time           // when that came
 	settle  time.Duration
 	moved   time.Time
 }
@@ -63,6 +66,10 @@ func (r *residence) look(at scene, now time.Time) (moved bool, again time.Durati
 	}
 	if home := at.find(r.address); home != nil {
 		r.link, r.missing, r.next = home.link, time.Time{}, netip.Addr{}
+		r.beside = make(map[netip.Addr]bool, len(at.places))
+		for _, each := range at.places {
+			r.beside[each.address] = each.address != r.address
+		}
 		return false, 0
 	}
 	if r.missing.IsZero() {
@@ -78,6 +85,9 @@ func (r *residence) look(at scene, now time.Time) (moved bool, again time.Durati
 	if r.next != at.route {
 		settle = max(settle, unrouted)
 	}
+	if r.beside[r.next] {
+		settle = max(settle, r.missing.Add(elsewhere).Sub(r.since))
+	}
 	if wait := settle - now.Sub(r.since); wait > 0 {
 		return false, wait
 	}
@@ -92,12 +102,14 @@ func (r *residence) choose(at scene, now time.Time) netip.Addr {
 	if route != nil && !r.fits(route.address) {
 		route = nil
 	}
-	if route != nil && (route.link == r.link || r.link == "") {
-		return route.address
-	}
-	for _, each := range at.places {
-		if each.link == r.link && r.fits(each.address) {
-			return each.address
+	for _, old := range []bool{false, true} {
+		if route != nil && (route.link == r.link || r.link == "") && r.beside[route.address] == old {
+			return route.address
+		}
+		for _, each := range at.places {
+			if each.link == r.link && r.fits(each.address) && r.beside[each.address] == old {
+				return each.address
+			}
 		}
 	}
 	if route != nil && now.Sub(r.missing) >= elsewhere {

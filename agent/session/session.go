@@ -117,7 +117,6 @@ func (c *Client) Run(ctx context.Context) error {
 		c.log.Warn("not connected to a manager", zap.String("manager", address), zap.Error(err), zap.Duration("nextTryIn", wait))
 		// Jitter, so that nodes that lost a manager together don't return together.
 		if c.pause(ctx, wait/2+rand.N(wait/2+1)) {
-			wait = firstPause
 			continue
 		}
 		wait = min(2*wait, lastPause)
@@ -348,7 +347,7 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 // nothing is heard on either side, which both would notice only by the silence.
 func (s *session) own() (address netip.Addr, here bool) {
 	at, err := netip.ParseAddrPort(s.conn.LocalAddr().String())
-	address = at.Addr().Unmap()
+	address = at.Addr().Unmap().WithZone("")
 	return address, err != nil || s.config.Here(address)
 }
 
