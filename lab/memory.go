@@ -157,6 +157,9 @@ func killGroup(group string) error {
 		if err != nil {
 			return fmt.Errorf("read the processes of %s: %w", group, err)
 		}
+		if pid <= 0 {
+			continue // it is in no namespace of ours, and 0 would mean ourselves
+		}
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("kill process %d of %s: %w", pid, group, err)
 		}

@@ -52,7 +52,7 @@ func throttle(node string, pid int) error {
 
 // allot makes a group that has the quota.
 func (c controller) allot(node string) error {
-	if err := os.Mkdir(c.group(node), 0o700); err != nil {
+	if err := os.Mkdir(c.group(node), 0o700); err != nil && !errors.Is(err, fs.ErrExist) { // which a run that was killed leaves
 		return err
 	}
 	for name, text := range c.files {

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ func TestAThrottledProcessHasItsQuotaAndNoMore(t *testing.T) {
 	}
 	hog := exec.Command("sh", "-c", "while :; do :; done")
 	require.NoError(t, hog.Start())
+	t.Cleanup(func() { require.NoError(t, unthrottle(context.Background(), "t")) })
 	t.Cleanup(func() {
 		require.NoError(t, hog.Process.Kill())
 		hog.Wait()
