@@ -152,14 +152,7 @@ func (p *program) labMove() *cli.Command {
 			examples("orc lab move n2", "orc lab move n2 10.99.0.77"),
 		Flags: labFlags(),
 		Action: func(c *cli.Context) error {
-			if err := argCount(c, 1, 2); err != nil {
-				return err
-			}
-			l, err := openLab(c)
-			if err != nil {
-				return err
-			}
-			node, err := l.Node(c.Args().First())
+			l, node, err := labNodeOf(c, 2)
 			if err != nil {
 				return err
 			}
@@ -181,6 +174,20 @@ func (p *program) labMove() *cli.Command {
 	}
 }
 
+// labNodeOf is the node that the first of so many arguments at most names, -1 for any
+// number, and its lab.
+func labNodeOf(c *cli.Context, most int) (*lab.Lab, *lab.Node, error) {
+	if err := argCount(c, 1, most); err != nil {
+		return nil, nil, err
+	}
+	l, err := openLab(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	node, err := l.Node(c.Args().First())
+	return l, node, err
+}
+
 func plainly(do func(*lab.Node) error) func(*lab.Node, context.Context) error {
 	return func(n *lab.Node, _ context.Context) error { return do(n) }
 }
@@ -193,14 +200,7 @@ func (p *program) labExec() *cli.Command {
 			"\n\nWithout a command it is a shell.",
 		Flags: labFlags(),
 		Action: func(c *cli.Context) error {
-			if err := argCount(c, 1, -1); err != nil {
-				return err
-			}
-			l, err := openLab(c)
-			if err != nil {
-				return err
-			}
-			node, err := l.Node(c.Args().First())
+			_, node, err := labNodeOf(c, -1)
 			if err != nil {
 				return err
 			}

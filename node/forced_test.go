@@ -1,6 +1,8 @@
 package node
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +103,13 @@ func TestOneThatWasForcedWhileTheOthersLiveEndsNobody(t *testing.T) {
 
 func TestThoseWhoLivedWhileOneWasForcedComeBackBeforeTheyHaveMet(t *testing.T) {
 	all, fronts := forcedWhileCutOff(t)
-	time.Sleep(10 * time.Second) // more than anybody may take to notice that he has no quorum
+	forced := time.Now()
+	for _, each := range all[1:] { // they have noted a quorum that is beyond doubt
+		eventually(t, func() bool {
+			mark, err := os.Stat(filepath.Join(each.config.DataDir, "quorum"))
+			return err == nil && mark.ModTime().Sub(forced) > quorumMark/2
+		})
+	}
 	goOn(t, all[1:]...)
 	require.NoError(t, all[1].stop())
 	require.NoError(t, all[2].stop())
