@@ -176,16 +176,26 @@ func TestASlowPullKeepsNobodyElseWaiting(t *testing.T) {
 type networks struct {
 	mu       sync.Mutex
 	attached map[string]bool
+	full     bool // there is no address left
 }
 
 func (n *networks) Attach(_ context.Context, each wire.Assignment, _ *api.ServiceSpec) (runtime.Network, map[string]netip.Addr, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.full {
+		return runtime.Network{}, nil, api.Errorf(api.CodeUnavailable, "waits for a free address")
+	}
 	n.attached[each.Task.ID] = true
 	return runtime.Network{Mode: "namespace", Namespace: "/run/x"}, map[string]netip.Addr{"net": netip.MustParseAddr("10.0.0.7")}, nil
 }
 
-func (n *networks) Apply(wire.Down) {}
+// Apply has an address come free when others have settled something.
+func (n *networks) Apply(down wire.Down) (room bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.full = n.full && down.Settled == 0
+	return down.Settled > 0
+}
 
 func (n *networks) Examine(context.Context) []api.Finding { return nil }
 
@@ -205,6 +215,19 @@ func (n *networks) has(task string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.attached[task]
+}
+
+func TestATaskStartsAsSoonAsThereIsAnAddress(t *testing.T) {
+	bubble(t, func(t *testing.T, h *host) {
+		h.agent.config.Networks = &networks{attached: make(map[string]bool), full: true}
+		h.assign("a", true, nil)
+		time.Sleep(time.Minute + time.Millisecond) // its tries are far apart by now
+		synctest.Wait()
+		require.Equal(t, "waits for a free address", h.status("a").Message)
+		require.NoError(t, h.agent.Apply(wire.Down{Settled: 7}))
+		synctest.Wait()
+		require.Equal(t, api.TaskRunning, h.status("a").State)
+	})
 }
 
 func TestATaskIsDrainedAndThenGivesItsAddressBack(t *testing.T) {

@@ -47,8 +47,9 @@ type Config struct {
 // Networks gives tasks their place in the network.
 type Networks interface {
 	// Apply takes in what a message says of the networks. When it returns, the node
-	// sends no new connection to what was withdrawn.
-	Apply(down wire.Down)
+	// sends no new connection to what was withdrawn. It reports whether Attach, where
+	// it failed with api.CodeUnavailable, may succeed now.
+	Apply(down wire.Down) (room bool)
 	// Attach makes what the task's container runs in, and returns its addresses by
 	// network ID. It is idempotent; an error that wraps api.CodeUnavailable is tried
 	// again.
@@ -207,8 +208,8 @@ func patiently[T any](ctx context.Context, log *zap.Logger, ask func(context.Con
 
 // Apply takes a manager's message in: first to disk, then to the tasks.
 func (a *Agent) Apply(down wire.Down) error {
-	if a.config.Networks != nil && down.Error == nil {
-		a.config.Networks.Apply(down)
+	if a.config.Networks != nil && down.Error == nil && a.config.Networks.Apply(down) {
+		a.wakeUnplaced()
 	}
 	if !down.Full && len(down.Tasks) == 0 && len(down.Removed) == 0 && len(down.Specs) == 0 && len(down.Files) == 0 {
 		return nil
@@ -330,6 +331,19 @@ func (a *Agent) wakeAll() {
 	defer a.mu.Unlock()
 	for _, t := range a.tasks {
 		t.wake()
+	}
+}
+
+// wakeUnplaced wakes the tasks that wait for a place in the network.
+func (a *Agent) wakeUnplaced() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, t := range a.tasks {
+		t.mu.Lock()
+		if t.unplaced {
+			t.wake()
+		}
+		t.mu.Unlock()
 	}
 }
 

@@ -183,14 +183,23 @@ func (t *task) attach(ctx context.Context, assignment wire.Assignment, spec *api
 		return runtime.Network{Mode: "host"}, nil
 	}
 	t.detached = false
+	t.place(false) // first: what comes free from now on wakes the worker
 	network, addresses, err := t.agent.config.Networks.Attach(ctx, assignment, spec)
 	if err != nil {
 		return runtime.Network{}, err
 	}
+	t.place(true)
 	t.note(func(s *api.TaskStatus) {
 		s.Addresses = addresses
 	})
 	return network, nil
+}
+
+// place notes whether the task has its place in the network.
+func (t *task) place(has bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.unplaced = !has
 }
 
 // create makes the container and reads its output from the start. How many are

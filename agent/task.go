@@ -43,10 +43,12 @@ type task struct {
 	blame string
 	// giveUp ends a pull that is not wanted any more; nil without one.
 	giveUp context.CancelFunc
+	// unplaced says that the task has no place in the network, and wants one.
+	unplaced bool
 
 	extra   []string // older containers, to be removed
 	capture *logs.Capture
-	failure time.Duration // the pause after the last error of the runtime
+	failure time.Duration // the pause after the last error
 	// detached says that the network knows nothing of the task.
 	detached bool
 }
@@ -195,12 +197,12 @@ func (t *task) step(ctx context.Context) (wait time.Duration, done bool) {
 		return wait, done
 	}
 	t.failure = min(max(2*t.failure, retryPause), maxFailurePause)
-	t.log.Warn("the runtime fails: trying again", zap.Error(err), zap.Duration("in", t.failure))
+	t.log.Warn("the task cannot go on: trying again", zap.Error(err), zap.Duration("in", t.failure))
 	t.note(func(s *api.TaskStatus) { s.Message = err.Error() })
 	return t.failure, false
 }
 
-// maxFailurePause is the longest pause between tries when the runtime fails.
+// maxFailurePause is the longest pause between tries of a step that fails.
 const maxFailurePause = 5 * time.Second
 
 // sooner is the shorter of two pauses.

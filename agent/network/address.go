@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -37,6 +38,7 @@ type attachment struct {
 type allocator struct {
 	attachments map[string]*attachment // by task
 	last        map[string]netip.Addr  // by network: the newest one given
+	told        int64                  // the newest revision that a manager told of
 }
 
 func newAllocator() *allocator {
@@ -157,8 +159,12 @@ func (a *allocator) free(task string, now time.Time) *attachment {
 // database: what managers say later of a task knows of its end.
 const inFlight = 2 * time.Second
 
-// settle forgets attachments that no node sends to any more, and returns them.
+// settle forgets attachments that no node sends to any more, and returns them. What
+// managers know, they say in messages with a revision, and by a heartbeat that there
+// is nothing new since: where nothing else happens, nothing else comes.
 func (a *allocator) settle(t *tables, down wire.Down, settled int64, now time.Time) (gone []*attachment) {
+	a.told = cmp.Or(down.Revision, a.told)
+	speaks := down.Revision > 0 || a.told > 0 && down.Heartbeat()
 	for task, each := range a.attachments {
 		if each.Freed.IsZero() {
 			continue
@@ -168,8 +174,8 @@ func (a *allocator) settle(t *tables, down wire.Down, settled int64, now time.Ti
 			continue
 		}
 		// A time to come is of a clock that was put back since.
-		if each.unseen == 0 && down.Revision > 0 && now.Sub(each.Freed).Abs() > inFlight {
-			each.unseen = down.Revision
+		if each.unseen == 0 && speaks && now.Sub(each.Freed).Abs() > inFlight {
+			each.unseen = a.told
 		}
 		if each.unseen > 0 && settled >= each.unseen {
 			delete(a.attachments, task)

@@ -106,6 +106,26 @@ func TestAnAddressRestsUntilNoNodeSendsToIt(t *testing.T) {
 	require.Equal(t, given.Addresses, next.Addresses)
 }
 
+// Where nothing else happens managers have nothing to tell, and say so.
+func TestAnAddressIsFreeInAQuietCluster(t *testing.T) {
+	tables, a, now := world("10.0.0.1/32"), newAllocator(), time.Unix(100, 0)
+	_, err := a.attach(on("a", "front"), tables)
+	require.NoError(t, err)
+	require.NotNil(t, a.free("a", now))
+	quiet := wire.Down{}
+	require.Empty(t, a.settle(tables, quiet, 0, now.Add(time.Hour)), "no manager has told anything yet")
+	require.Empty(t, a.settle(tables, wire.Down{Revision: 6}, 5, now), "that may not know of its end")
+	require.Empty(t, a.settle(tables, quiet, 5, now.Add(inFlight)), "this may neither")
+	require.Empty(t, a.settle(tables, quiet, 5, now.Add(inFlight+1)), "some node has not acted on 6")
+	require.Len(t, a.settle(tables, wire.Down{Settled: 6}, 6, now.Add(inFlight+1)), 1)
+
+	_, err = a.attach(on("b", "front"), tables)
+	require.NoError(t, err)
+	require.NotNil(t, a.free("b", now))
+	require.Empty(t, a.settle(tables, wire.Down{Settled: 6}, 6, now.Add(time.Hour)), "this speaks of what all others know")
+	require.Len(t, a.settle(tables, quiet, 6, now.Add(time.Hour)), 1, "all nodes have acted on all there is")
+}
+
 // TestNoAddressIsGivenTwice plays many tasks that come and go in any order.
 func TestNoAddressIsGivenTwice(t *testing.T) {
 	for seed := range uint64(50) {
@@ -124,7 +144,7 @@ func TestNoAddressIsGivenTwice(t *testing.T) {
 		}
 		for i := range 400 {
 			task := fmt.Sprint(random.IntN(40))
-			switch random.IntN(4) {
+			switch random.IntN(5) {
 			case 0:
 				before := named()
 				each, err := a.attach(on(task, "front", "back"), tables)
@@ -152,6 +172,8 @@ func TestNoAddressIsGivenTwice(t *testing.T) {
 			case 3:
 				settled = revision
 				a.settle(tables, wire.Down{Settled: settled}, settled, now)
+			case 4:
+				a.settle(tables, wire.Down{}, settled, now)
 			}
 			now = now.Add(time.Duration(random.IntN(1500)) * time.Millisecond)
 			users := make(map[netip.Addr]string)

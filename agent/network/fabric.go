@@ -171,7 +171,7 @@ func (f *Fabric) leave() {
 }
 
 // Apply implements agent.Networks.
-func (f *Fabric) Apply(down wire.Down) {
+func (f *Fabric) Apply(down wire.Down) (room bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	concerns := down.Full || down.Network != nil || down.Welcome != nil
@@ -197,6 +197,7 @@ func (f *Fabric) Apply(down wire.Down) {
 	}
 	close(f.changed)
 	f.changed = make(chan struct{})
+	return concerns || len(freed) > 0
 }
 
 // noNames is for updates that change no network's names.

@@ -18,6 +18,7 @@
 package wire
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/orc-project/orc/api"
@@ -96,6 +97,9 @@ type Down struct {
 	Part  []byte `cbor:"12,keyasint,omitempty"`
 	Parts int    `cbor:"13,keyasint,omitempty"`
 }
+
+// Heartbeat says that there is nothing in the message.
+func (d Down) Heartbeat() bool { return reflect.ValueOf(d).IsZero() }
 
 // Welcome answers Hello.
 type Welcome struct {
