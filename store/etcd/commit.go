@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/orc-project/orc/api"
@@ -44,7 +43,7 @@ func (s *Store) commit(ctx context.Context, tx *store.Tx, by *leadership) (int64
 	for snapshot := s.feed.Snapshot(); ; {
 		resolved, refusal := tx.Resolve(snapshot)
 		if refusal == nil {
-			revision, won, err := s.try(ctx, resolved, sealed, by)
+			revision, won, err := s.try(ctx, resolved, snapshot.Revision(), sealed, by)
 			if err != nil || won {
 				return revision, err
 			}
@@ -105,9 +104,9 @@ func (s *Store) seal(tx *store.Tx, values store.Encoded) []write {
 	return writes
 }
 
-// try sends the transaction, again when its leader was replaced meanwhile. It
-// returns its revision, or that of the refusal.
-func (s *Store) try(ctx context.Context, resolved store.Resolved, writes []write, by *leadership) (int64, bool, error) {
+// try sends the transaction as it is on a snapshot of revision base, again when its
+// leader was replaced meanwhile. It returns its revision, or that of the refusal.
+func (s *Store) try(ctx context.Context, resolved store.Resolved, base int64, writes []write, by *leadership) (int64, bool, error) {
 	var compares []clientv3.Cmp
 	var ops []clientv3.Op
 	if by != nil {
@@ -151,8 +150,9 @@ func (s *Store) try(ctx context.Context, resolved store.Resolved, writes []write
 			return 0, false, explain(ctx, "commit", err)
 		}
 		if again && !response.Succeeded && found {
-			if revision, ours := probe.among(response.Responses[1].GetResponseRange().Kvs); ours {
-				return revision, true, nil // an earlier attempt was written
+			revision, ours, err := s.written(ctx, probe, base, response.Responses[1].GetResponseRange().Kvs)
+			if err != nil || ours {
+				return revision, ours, err // it is of an earlier attempt
 			}
 		}
 		if !response.Succeeded && by != nil && !by.among(response.Responses[0].GetResponseRange().Kvs) {
@@ -171,14 +171,6 @@ func probeOf(writes []write) (write, bool) {
 		}
 	}
 	return write{}, false
-}
-
-// among says whether the write is what is stored, and since which revision.
-func (w write) among(kvs []*mvccpb.KeyValue) (revision int64, ours bool) {
-	if len(kvs) != 1 || string(kvs[0].Value) != w.value {
-		return 0, false
-	}
-	return kvs[0].ModRevision, true
 }
 
 // stands returns the database's newest revision, or ErrFenced if by has lost.

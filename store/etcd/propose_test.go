@@ -2,6 +2,8 @@ package etcd_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,7 +24,8 @@ import (
 type deposed struct {
 	etcd.Seat
 	clientv3.KV
-	written bool // the transaction had reached the others
+	written bool   // the transaction had reached the others
+	then    func() // what happened before the next attempt
 
 	mu      sync.Mutex
 	elected chan struct{}
@@ -64,6 +67,9 @@ func (l *lost) Commit() (*clientv3.TxnResponse, error) {
 			return nil, err
 		}
 	}
+	if l.by.then != nil {
+		l.by.then()
+	}
 	l.by.mu.Lock()
 	close(l.by.elected)
 	l.by.elected = make(chan struct{})
@@ -72,20 +78,110 @@ func (l *lost) Commit() (*clientv3.TxnResponse, error) {
 	return nil, l.ctx.Err()
 }
 
+// depose opens a store whose leader can vanish.
+func depose(t *testing.T) (*etcd.Store, *deposed) {
+	t.Helper()
+	m := membertest.Start(t, membertest.Config(t))
+	d := &deposed{Seat: m, KV: m.Client().KV, elected: make(chan struct{})}
+	client := *m.Client()
+	client.KV = d
+	s, err := etcd.Open(t.Context(), etcd.Config{Client: &client, Seat: d, Sealer: seal.NewRing(), Logger: zap.NewNop()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s, d
+}
+
+// arm has the leader vanish with the next transaction, which was written or not, and
+// then something else happen before it is sent again.
+func (d *deposed) arm(written bool, then func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.armed, d.written, d.then = true, written, then
+}
+
+// What was written, and then written over or removed by somebody else, must not be
+// written again, nor be said not to have been.
+func TestATransactionThatOthersWroteOverIsNotRepeated(t *testing.T) {
+	var s *etcd.Store
+	commit := func(edit func(*store.Tx)) (*store.Snapshot, error) {
+		tx := &store.Tx{}
+		edit(tx)
+		revision, err := s.Commit(t.Context(), tx)
+		if err != nil {
+			return nil, err
+		}
+		return s.WaitFor(t.Context(), revision)
+	}
+	// rename is an update of what there is now.
+	rename := func(name string) (*store.Snapshot, error) {
+		revision, err := s.Linearized(t.Context())
+		require.NoError(t, err)
+		snapshot, err := s.WaitFor(t.Context(), revision)
+		require.NoError(t, err)
+		service := *store.Get[api.Service](snapshot, "s1")
+		service.Name = name
+		return commit(func(tx *store.Tx) { tx.Update(&service) })
+	}
+	create := func() (*store.Snapshot, error) {
+		return commit(func(tx *store.Tx) { tx.Create(&api.Service{Meta: api.Meta{ID: "s1"}, Name: "first"}) })
+	}
+	overwrite := func() {
+		for _, name := range []string{"theirs", "theirs too"} {
+			_, err := rename(name)
+			require.NoError(t, err)
+		}
+	}
+	remove := func() {
+		_, err := commit(func(tx *store.Tx) { tx.Remove(api.KindService, "s1") })
+		require.NoError(t, err)
+	}
+	for name, c := range map[string]struct {
+		lost   func() (*store.Snapshot, error)
+		others func()
+	}{
+		"an update, written over": {func() (*store.Snapshot, error) { return rename("ours") }, overwrite},
+		"an update, removed":      {func() (*store.Snapshot, error) { return rename("ours") }, remove},
+		"a creation":              {create, overwrite},
+	} {
+		for _, written := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, written %t", name, written), func(t *testing.T) {
+				var d *deposed
+				s, d = depose(t)
+				creates := strings.Contains(name, "creation")
+				if !creates {
+					_, err := create()
+					require.NoError(t, err)
+				}
+				d.arm(written, func() {
+					if creates && !written {
+						_, err := create()
+						require.NoError(t, err)
+					}
+					c.others()
+				})
+				snapshot, err := c.lost()
+				if written {
+					require.NoError(t, err)
+				} else {
+					require.ErrorIs(t, err, store.ErrConflict)
+					snapshot = s.Snapshot()
+				}
+				left := store.Get[api.Service](snapshot, "s1")
+				if strings.HasSuffix(name, "removed") {
+					require.Nil(t, left)
+				} else {
+					require.Equal(t, "theirs too", left.Name)
+				}
+			})
+		}
+	}
+}
+
 func TestATransactionOutlivesTheLeaderThatItWasSentTo(t *testing.T) {
 	for name, written := range map[string]bool{"it had reached the others": true, "it was lost": false} {
 		t.Run(name, func(t *testing.T) {
-			m := membertest.Start(t, membertest.Config(t))
-			d := &deposed{Seat: m, KV: m.Client().KV, written: written, elected: make(chan struct{})}
-			client := *m.Client()
-			client.KV = d
-			s, err := etcd.Open(t.Context(), etcd.Config{Client: &client, Seat: d, Sealer: seal.NewRing(), Logger: zap.NewNop()})
-			require.NoError(t, err)
-			defer s.Close()
-
-			d.mu.Lock()
-			d.armed = true
-			d.mu.Unlock()
+			s, d := depose(t)
+			d.arm(written, nil)
 			began := time.Now()
 			tx := &store.Tx{}
 			tx.Create(&api.Service{Meta: api.Meta{ID: "s1"}, Name: "web"})
