@@ -27,6 +27,15 @@ const (
 	CodeInternal     Code = "internal"     // 500
 )
 
+// Reason says what an error is about, for nodes that act on it: its text is for people.
+type Reason string
+
+// The reasons.
+const (
+	ReasonRemoved Reason = "removed" // the node that asked is no part of the cluster any more
+	ReasonSplit   Reason = "split"   // the manager that asked is another cluster since it was forced to go on
+)
+
 // Error is an error for the user: one line that names the thing and says what
 // to do. It crosses the network as it is.
 type Error struct {
@@ -35,6 +44,8 @@ type Error struct {
 	// Field of a spec that is wrong, by JSON's names and with the elements of lists
 	// by their number: container.mounts.0.target. Empty when it is about no field.
 	Field string `json:"field,omitempty"`
+	// Reason tells programs apart what has the same code; "" where none needs to.
+	Reason Reason `json:"reason,omitempty"`
 	// Near is the name that was probably meant by one that nothing has; "" if none is.
 	Near string `json:"near,omitempty"`
 }
@@ -79,6 +90,21 @@ func NotFoundf(format string, args ...any) *Error { return Errorf(CodeNotFound, 
 
 // Conflictf is Errorf with CodeConflict.
 func Conflictf(format string, args ...any) *Error { return Errorf(CodeConflict, format, args...) }
+
+// Because gives an error its reason, and returns it.
+func (e *Error) Because(reason Reason) *Error {
+	e.Reason = reason
+	return e
+}
+
+// ReasonOf returns the reason of the first Error in err's chain, or "".
+func ReasonOf(err error) Reason {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return ""
+}
 
 // CodeOf returns the code of the first Error in err's chain, or CodeInternal.
 func CodeOf(err error) Code {

@@ -131,9 +131,9 @@ func (n *process) removed(ctx context.Context) bool {
 func (n *process) opinionOf(ctx context.Context, address string) opinion {
 	answer, err := exchange(ctx, n.credentials.Client(), http.MethodGet, "https://"+address+managers.Alive(n.apart()), nil)
 	switch {
-	case session.IsRemoved(err):
+	case api.ReasonOf(err) == api.ReasonRemoved:
 		return accuses
-	case session.IsSplit(err):
+	case api.ReasonOf(err) == api.ReasonSplit:
 		n.log.Error("a manager was forced to go on alone (--force-new-cluster) while this one had a quorum, and is another cluster now: stop orc on it, "+
 			"and let it join again with an empty data directory", zap.String("manager", address))
 	case api.CodeOf(err) == api.CodeUnauthorized, isShutOut(err):

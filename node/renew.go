@@ -12,7 +12,6 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/ca"
-	"github.com/orc-project/orc/server/session"
 	"github.com/orc-project/orc/sleep"
 )
 
@@ -146,7 +145,7 @@ func (n *process) ask(ctx context.Context, managers []string, path string, quest
 	err := error(&unreachable{errors.New("no manager's address is known")})
 	for _, address := range managers {
 		err = post(ctx, n.credentials.Client(), address, path, question, answer)
-		if session.IsRemoved(err) && !n.removed(ctx) {
+		if api.ReasonOf(err) == api.ReasonRemoved && !n.removed(ctx) {
 			err = &unreachable{fmt.Errorf("%s: %w (others say that it was not)", address, err)}
 		}
 		if err == nil || !transient(err) {

@@ -91,7 +91,7 @@ func (m *Managers) hasSplit(node string) bool {
 
 // noteSplit goes by what another manager has answered. m.mu is held.
 func (m *Managers) noteSplit(p *peer, id string, err error) {
-	split := session.IsSplit(err) || session.IsRemoved(err) && m.Connected()
+	split := api.ReasonOf(err) == api.ReasonSplit || api.ReasonOf(err) == api.ReasonRemoved && m.Connected()
 	switch {
 	case split:
 		p.toldSplit = time.Now()
