@@ -177,6 +177,10 @@ func (f *Fabric) Apply(down wire.Down) (room bool) {
 	concerns := down.Full || down.Network != nil || down.Welcome != nil
 	before := f.tables.Number
 	changes := f.tables.apply(down)
+	for _, each := range changes.strange {
+		f.log.Error("a task is said to have an address that is not of its network: it is left out",
+			zap.String("task", each.task), zap.String("network", each.network), zap.Stringer("address", each.address))
+	}
 	f.settled = max(f.settled, down.Settled)
 	if down.Full {
 		f.settled = down.Settled // what counts is this manager's word

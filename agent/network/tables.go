@@ -2,6 +2,7 @@ package network
 
 import (
 	"maps"
+	"net/netip"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
@@ -26,6 +27,14 @@ type effects struct {
 	withdrawn map[string]wire.Backend
 	// networks are those on which names changed; nil stands for all.
 	networks map[string]bool
+	// strange are the addresses that tasks were said to have and cannot.
+	strange []strange
+}
+
+// strange is an address that is not of its network.
+type strange struct {
+	task, network string
+	address       netip.Addr
 }
 
 // apply changes the tables by a message.
@@ -40,28 +49,60 @@ func (t *tables) apply(down wire.Down) effects {
 	if state == nil {
 		state = &wire.NetworkState{}
 	}
+	var e effects
+	var backends wire.Changes[wire.Backend]
+	backends, e.strange = t.reachable(down.Full, state)
 	concerned := allServices
 	if !down.Full {
-		concerned = servicesOf(affected(t.Backends, state.Backends))
+		concerned = servicesOf(affected(t.Backends, backends))
 	}
 	before := t.backends(concerned)
-	var e effects
 	if down.Full {
 		t.Networks, t.Peers, t.Blocks, t.Services, t.Backends = nil, nil, nil, nil, nil
 	} else {
-		e.networks = t.touched(state)
+		e.networks = t.touched(state, backends)
 	}
 	change(&t.Networks, state.Networks)
 	change(&t.Peers, state.Peers)
 	change(&t.Blocks, state.Blocks)
 	change(&t.Services, state.Services)
-	change(&t.Backends, state.Backends)
+	change(&t.Backends, backends)
 	e.withdrawn = withdrawn(before, t.backends(concerned))
 	return e
 }
 
+// reachable are a message's backends, without the addresses that are not of their
+// networks. Those come from other nodes by way of managers: one of them may not spoil
+// this node's packet rules, or draw its connections to somewhere else.
+func (t *tables) reachable(full bool, state *wire.NetworkState) (wire.Changes[wire.Backend], []strange) {
+	backends := wire.Changes[wire.Backend]{Set: maps.Clone(state.Backends.Set), Gone: state.Backends.Gone}
+	var all []strange
+	for task, backend := range state.Backends.Set {
+		var left map[string]netip.Addr
+		for id, address := range backend.Addresses {
+			network, told := state.Networks.Set[id]
+			if !told && !full {
+				network = t.Networks[id]
+			}
+			if network.Subnet.Contains(address) {
+				continue
+			}
+			if left == nil {
+				left = maps.Clone(backend.Addresses)
+			}
+			delete(left, id)
+			all = append(all, strange{task, id, address})
+		}
+		if left != nil {
+			backend.Addresses = left
+			backends.Set[task] = backend
+		}
+	}
+	return backends, all
+}
+
 // touched are the networks of what is about to change, before and after.
-func (t *tables) touched(state *wire.NetworkState) map[string]bool {
+func (t *tables) touched(state *wire.NetworkState, backends wire.Changes[wire.Backend]) map[string]bool {
 	networks := make(map[string]bool)
 	for id := range state.Networks.Set {
 		networks[id] = true
@@ -74,7 +115,7 @@ func (t *tables) touched(state *wire.NetworkState) map[string]bool {
 			networks[id] = true
 		}
 	}
-	for _, backend := range affected(t.Backends, state.Backends) {
+	for _, backend := range affected(t.Backends, backends) {
 		for id := range backend.Addresses {
 			networks[id] = true
 		}

@@ -2,11 +2,13 @@ package session
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/network"
 	"github.com/orc-project/orc/store"
 )
 
@@ -97,6 +99,7 @@ func (s *scribe) addReports(tx *store.Tx, snapshot *store.Snapshot, reports []re
 			continue
 		}
 		stored := store.Get[api.TaskStatus](snapshot, task.ID)
+		each.status.Addresses = each.session.owned(snapshot, task, each.status.Addresses)
 		update := next(task, stored, &each.status, now)
 		if update == nil {
 			continue
@@ -112,4 +115,16 @@ func (s *scribe) addReports(tx *store.Tx, snapshot *store.Snapshot, reports []re
 			tx.Update(update)
 		}
 	}
+}
+
+// owned are the addresses that the node may give its task. The first others of a session
+// are told of: an agent that is in order has none. snapshot knows of the session, so it
+// is not older than what the node's addresses are from.
+func (s *session) owned(snapshot *store.Snapshot, task *api.Task, addresses map[string]netip.Addr) map[string]netip.Addr {
+	owned := network.Owned(snapshot, task, addresses)
+	if len(owned) < len(addresses) && !s.overreached.Swap(true) {
+		s.log.Warn("the node gives a task addresses that are not its own to give: they are left out",
+			zap.String("task", api.ShortID(task.ID)), zap.Any("said", addresses))
+	}
+	return owned
 }

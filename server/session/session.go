@@ -55,6 +55,8 @@ type session struct {
 	heard     atomic.Int64 // nanoseconds from began to the last message: a clock may jump
 	leaving   atomic.Bool
 	committed atomic.Int64 // the store's revision of the transition to ready
+	// overreached says that the node has given a task addresses that are not its own.
+	overreached atomic.Bool
 
 	mu       sync.Mutex
 	wake     chan struct{}

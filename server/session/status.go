@@ -15,6 +15,7 @@ const (
 	maxChecks      = 5
 	maxAddresses   = 64
 	maxContainerID = 128
+	maxNetworkID   = 64
 )
 
 // acceptable reports whether an agent may report the state.
@@ -45,10 +46,20 @@ func trimmed(status api.TaskStatus) api.TaskStatus {
 		each.Output, each.Started = cut(each.Output, maxMessageText), each.Started.UTC()
 		status.Checks = append(status.Checks, each)
 	}
-	if len(status.Addresses) > maxAddresses {
+	if tooLarge(status.Addresses) {
 		status.Addresses = map[string]netip.Addr{}
 	}
 	return status
+}
+
+// tooLarge says that no task has such addresses: see network.Owned for what is stored.
+func tooLarge(addresses map[string]netip.Addr) bool {
+	for network := range addresses {
+		if len(network) > maxNetworkID {
+			return true
+		}
+	}
+	return len(addresses) > maxAddresses
 }
 
 // forward reports whether a task may go from the status that is stored to the

@@ -2,6 +2,8 @@ package session
 
 import (
 	"fmt"
+	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,5 +113,49 @@ func TestManyNodesShareATransaction(t *testing.T) {
 			require.NotNil(t, m.status("task-"+id), id)
 		}
 		require.Less(t, m.store.Snapshot().Revision()-before, int64(10))
+	})
+}
+
+// TestANodeGivesItsTasksNoAddressesButItsOwn: all other nodes act on them.
+func TestANodeGivesItsTasksNoAddressesButItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t)
+		put(t, s, node("n1", 1), node("n2", 2), overlay(api.IngressID), overlay("front"), overlay("back"),
+			blockOf("front", "", "10.1.0.0/30"), blockOf("front", "n1", "10.1.0.16/28"), blockOf("front", "n2", "10.1.0.32/28"),
+			blockOf(api.IngressID, "n1", "10.0.1.0/28"), blockOf("back", "n1", "10.2.0.16/28"))
+		put(t, s, connected("web", nil, "front")...)
+		put(t, s, taskOf("w1", "web", "n1"))
+		m := newManager(t, s)
+		defer m.stop()
+		a := m.connect("n1")
+		defer a.hangUp()
+		for what, said := range map[string]map[string]string{
+			"IPv6":                               {"front": "::1"},
+			"IPv4 in IPv6":                       {"front": "::ffff:10.1.0.17"},
+			"outside of the network":             {"front": "192.0.2.1"},
+			"another node's":                     {"front": "10.1.0.33"},
+			"a service's":                        {"front": "10.1.0.1"},
+			"a network that it is not on":        {"back": "10.2.0.17"},
+			"the ingress network, without ports": {api.IngressID: "10.0.1.3"},
+			"no network":                         {"nonsense": "10.1.0.17"},
+		} {
+			status := *reached("w1", "front", "10.1.0.17")
+			status.Since = time.Now()
+			a.send(wire.Up{Statuses: []api.TaskStatus{status}})
+			m.settle()
+			require.Equal(t, status.Addresses, m.status("w1").Addresses, what)
+
+			lie := *reached("w1", "front", "10.1.0.17")
+			lie.Since, lie.Addresses = time.Now(), map[string]netip.Addr{}
+			for network, address := range said {
+				lie.Addresses[network] = netip.MustParseAddr(address)
+			}
+			a.send(wire.Up{Statuses: []api.TaskStatus{lie}})
+			m.settle()
+			require.Empty(t, m.status("w1").Addresses, what)
+			require.Equal(t, api.TaskRunning, m.status("w1").State)
+		}
+		long := map[string]netip.Addr{strings.Repeat("x", 1<<20): netip.MustParseAddr("10.1.0.17")}
+		require.Empty(t, trimmed(api.TaskStatus{Addresses: long}).Addresses, "it may wait in memory for the database")
 	})
 }
