@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/session"
 )
 
 // The limits of request bodies, in bytes. An app carries the contents of secrets
@@ -23,26 +24,12 @@ const (
 	unlimited = -1
 )
 
-var statuses = map[api.Code]int{
-	api.CodeInvalid: http.StatusBadRequest, api.CodeUnauthorized: http.StatusUnauthorized,
-	api.CodeForbidden: http.StatusForbidden, api.CodeNotFound: http.StatusNotFound,
-	api.CodeConflict: http.StatusConflict, api.CodeTooLarge: http.StatusRequestEntityTooLarge,
-	api.CodeUnavailable: http.StatusServiceUnavailable, api.CodeInternal: http.StatusInternalServerError,
-}
-
 // refuse answers with an error.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	told := tell(err)
-	if told.Code == api.CodeInternal {
+	if api.CodeOf(err) == api.CodeInternal {
 		a.log.Error("could not answer", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Error(err))
 	}
-	status, known := statuses[told.Code]
-	if !known {
-		status = http.StatusInternalServerError
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(told) // the client may be gone
+	session.Refuse(w, err)
 }
 
 // tell makes an error one for the user.

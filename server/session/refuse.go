@@ -11,7 +11,8 @@ import (
 var statuses = map[api.Code]int{
 	api.CodeInvalid: http.StatusBadRequest, api.CodeUnauthorized: http.StatusUnauthorized,
 	api.CodeForbidden: http.StatusForbidden, api.CodeNotFound: http.StatusNotFound,
-	api.CodeConflict: http.StatusConflict, api.CodeUnavailable: http.StatusServiceUnavailable,
+	api.CodeConflict: http.StatusConflict, api.CodeTooLarge: http.StatusRequestEntityTooLarge,
+	api.CodeUnavailable: http.StatusServiceUnavailable,
 }
 
 // Refuse answers with an error as the API does.
