@@ -11,8 +11,9 @@ import (
 type Encoded [][]byte
 
 // Encode checks what can be checked of a transaction by itself and encodes its
-// objects, for implementations. It fails with ErrTooLarge beyond the limits, and
-// when an object has no ID, an unknown kind or two operations.
+// objects, for implementations. It fails with ErrTooLarge beyond the limits, with
+// ErrUnreadable for what would stop every reader, and when an object has no ID, an
+// unknown kind or two operations.
 func (tx *Tx) Encode() (Encoded, error) {
 	if len(tx.ops) > MaxOps {
 		return nil, fmt.Errorf("%d operations, at most %d are possible: %w", len(tx.ops), MaxOps, ErrTooLarge)
@@ -41,12 +42,27 @@ func (tx *Tx) Encode() (Encoded, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := readable(op, value); err != nil {
+			return nil, err
+		}
 		if total += len(value); total > MaxBytes {
 			return nil, fmt.Errorf("more than %d bytes: %w", MaxBytes, ErrTooLarge)
 		}
 		values[i] = value
 	}
 	return values, nil
+}
+
+// readable looks whether what others have a say in can be read again: users, nodes and
+// their containers. A task is all of the scheduler's making, and there are many.
+func readable(op Op, value []byte) error {
+	if op.Kind == api.KindTask {
+		return nil
+	}
+	if _, err := Decode(op.Kind, 0, value); err != nil {
+		return fmt.Errorf("%s %s: %w: %w", op.Kind, op.ID, ErrUnreadable, err)
+	}
+	return nil
 }
 
 // Resolved is a Tx held against a snapshot, for implementations.

@@ -26,6 +26,9 @@ var (
 	ErrFenced = errors.New("no longer the leader")
 	// ErrTooLarge: the transaction exceeds MaxOps or MaxBytes.
 	ErrTooLarge = errors.New("the transaction is too large")
+	// ErrUnreadable: an object holds what could not be read again, as text that is not
+	// UTF-8 or a time after the year 9999.
+	ErrUnreadable = errors.New("this could not be read again")
 	// ErrFull: what is kept takes so much of the database that only what the cluster
 	// itself needs may be added. Removing frees it.
 	ErrFull = errors.New("the database has no room for more")

@@ -74,6 +74,8 @@ func explain(err error) error {
 	switch {
 	case errors.Is(err, store.ErrTooLarge):
 		return api.Errorf(api.CodeTooLarge, "this is too much for one transaction: %w; deploy it in parts", err)
+	case errors.Is(err, store.ErrUnreadable):
+		return api.Invalidf("this cannot be stored: %w", err)
 	case errors.Is(err, store.ErrFull):
 		return api.Errorf(api.CodeUnavailable, "%w: remove secrets, configs, services or apps that are not needed", err)
 	case errors.Is(err, store.ErrUnavailable):

@@ -204,13 +204,13 @@ func (s *scribe) flush(ctx context.Context, b batch) error {
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrTooLarge):
-			if len(b.nodes)+len(b.reports) > 1 && (try > 1 || errors.Is(err, store.ErrTooLarge)) {
+		case errors.Is(err, store.ErrConflict), never(err):
+			if len(b.nodes)+len(b.reports) > 1 && (try > 1 || never(err)) {
 				first, second := b.halves()
 				return errors.Join(s.flush(ctx, first), s.flush(ctx, second))
 			}
-			if errors.Is(err, store.ErrTooLarge) {
-				s.log.Error("dropped a status: it is too large", zap.Error(err))
+			if never(err) {
+				s.log.Error("dropped a status: it cannot be written", zap.Error(err))
 				for _, node := range b.nodes {
 					finish(b.writes[node], 0, err)
 				}
@@ -223,6 +223,11 @@ func (s *scribe) flush(ctx context.Context, b batch) error {
 		s.putBack(b)
 		return err
 	}
+}
+
+// never says that it is no use to try again.
+func never(err error) bool {
+	return errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrUnreadable)
 }
 
 // catchUp waits until the snapshot shows what others wrote.

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/orc-project/orc/api"
@@ -28,22 +29,23 @@ func acceptable(state api.TaskState) bool {
 	return false
 }
 
-// trimmed bounds what a status may hold and gives its times one form.
+// trimmed bounds what a status may hold and gives its text and times one form, in which
+// they can be stored.
 func trimmed(status api.TaskStatus) api.TaskStatus {
 	status.Meta = api.Meta{ID: status.ID}
 	status.Message = cut(status.Message, maxMessageText)
-	status.Since, status.NextStart = status.Since.UTC(), status.NextStart.UTC()
+	status.Since, status.NextStart = moment(status.Since), moment(status.NextStart)
 	attempts := lastOf(status.Attempts, api.TaskHistoryLimit)
 	status.Attempts = nil
 	for _, each := range attempts {
 		each.Container, each.Error = cut(each.Container, maxContainerID), cut(each.Error, maxMessageText)
-		each.Started, each.Finished = each.Started.UTC(), each.Finished.UTC()
+		each.Started, each.Finished = moment(each.Started), moment(each.Finished)
 		status.Attempts = append(status.Attempts, each)
 	}
 	checks := lastOf(status.Checks, maxChecks)
 	status.Checks = nil
 	for _, each := range checks {
-		each.Output, each.Started = cut(each.Output, maxMessageText), each.Started.UTC()
+		each.Output, each.Started = cut(each.Output, maxMessageText), moment(each.Started)
 		status.Checks = append(status.Checks, each)
 	}
 	if tooLarge(status.Addresses) {
@@ -108,11 +110,18 @@ func next(task *api.Task, stored, reported *api.TaskStatus, now time.Time) *api.
 	return &status
 }
 
+// cut is at most limit bytes of a text, and UTF-8.
 func cut(text string, limit int) string {
-	if len(text) > limit {
-		return text[:limit]
+	return strings.ToValidUTF8(text[:min(len(text), limit)], "")
+}
+
+// moment is a time in UTC; what no calendar date of RFC 3339 can say is none.
+func moment(t time.Time) time.Time {
+	t = t.UTC()
+	if year := t.Year(); year < 1 || year > 9999 {
+		return time.Time{}
 	}
-	return text
+	return t
 }
 
 func lastOf[T any](list []T, limit int) []T { return list[max(0, len(list)-limit):] }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/store"
 )
 
 func TestStatusesOfItsOwnTasksAreWritten(t *testing.T) {
@@ -47,6 +48,46 @@ func TestStatusesOfItsOwnTasksAreWritten(t *testing.T) {
 		a.send(wire.Up{Statuses: []api.TaskStatus{running("t1")}})
 		m.settle()
 		require.Equal(t, api.TaskFailed, m.status("t1").State, "an end is for good")
+	})
+}
+
+// What a node says must not be stored in a form that nobody can read again.
+func TestWhateverAStatusHoldsItCanBeReadAgain(t *testing.T) {
+	letters, far := strings.Repeat("あ", maxMessageText), time.Unix(1<<40, 0)
+	edge := time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -23*3600))
+	status := api.TaskStatus{
+		Meta: api.Meta{ID: "t1"}, Message: letters, Since: far, NextStart: edge,
+		Attempts: []api.Attempt{{Container: "\xff" + letters, Error: "half a \xe3\x81", Started: far, Finished: edge}},
+		Checks:   []api.CheckResult{{Output: letters, Started: far}},
+	}
+	kept := trimmed(status)
+	require.Equal(t, letters[:maxMessageText/3*3], kept.Message)
+	require.Equal(t, "half a ", kept.Attempts[0].Error)
+	require.True(t, kept.Since.IsZero())
+	value, err := store.Encode(&kept)
+	require.NoError(t, err)
+	again, err := store.Decode(api.KindTaskStatus, 0, value)
+	require.NoError(t, err)
+	require.Equal(t, &kept, again)
+}
+
+func TestWhatCannotBeReadAgainHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, newStore(t, "n1", "n2"))
+		defer m.stop()
+		put(t, m.store, task("t1", "n1"), task("t2", "n2"))
+		bad, good := m.connect("n1"), m.connect("n2")
+		defer bad.hangUp()
+		defer good.hangUp()
+		info := api.NodeInfo{Hostname: "half a \xe3\x81"}
+		m.d.scribe.writeNode("n1", informed(m.d.nodes["n1"].session, info), nil)
+		good.send(wire.Up{Statuses: []api.TaskStatus{running("t2")}})
+		m.settle()
+		require.Equal(t, api.TaskRunning, m.status("t2").State)
+		require.NotEqual(t, info.Hostname, store.Get[api.NodeStatus](m.store.Snapshot(), "n1").Info.Hostname)
+		bad.send(wire.Up{Statuses: []api.TaskStatus{running("t1")}})
+		m.settle()
+		require.Equal(t, api.TaskRunning, m.status("t1").State)
 	})
 }
 

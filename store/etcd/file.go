@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/server/v3/storage/mvcc"
 	"go.etcd.io/etcd/server/v3/storage/schema"
+	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/orc-project/orc/store"
@@ -18,7 +19,7 @@ import (
 var errFile = errors.New("the database's file is damaged")
 
 // ReadFile reads a copy of the database that no member has open. It fails unless
-// every key can be read and every value opens and can be decoded: that a snapshot
+// every key can be read and every value opens and can be decoded, as in a store: that a snapshot
 // can be restored is known when this has read it.
 func ReadFile(path string, sealer Sealer) (snapshot *store.Snapshot, err error) {
 	// bbolt panics at pages that are damaged, and reads beyond a file that was cut.
@@ -34,7 +35,7 @@ func ReadFile(path string, sealer Sealer) (snapshot *store.Snapshot, err error) 
 	}
 	defer db.Close()
 	err = db.View(func(tx *bolt.Tx) error {
-		r := &reader{Store: &Store{Config: Config{Sealer: sealer, Prefix: DefaultPrefix}}}
+		r := &reader{Store: &Store{Config: Config{Sealer: sealer, Prefix: DefaultPrefix, Logger: zap.NewNop()}}}
 		snapshot, err = r.read(tx.Bucket(schema.Key.Name()))
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -224,6 +225,11 @@ func settled(changes []store.Change) []store.Change {
 	return kept
 }
 
+// reported are the kinds that hold what nodes say. One of them that cannot be read does
+// not stop the cluster: what there should be of it is told again. Any other would, for
+// what a manager cannot read it must not take for gone.
+var reported = []api.Kind{api.KindTaskStatus, api.KindNodeStatus, api.KindImage}
+
 // decode opens an object; it returns nil for a key that is no object's.
 func (r *reader) decode(kv *mvccpb.KeyValue) (api.Object, error) {
 	kind, id, ok := r.parseObjectKey(string(kv.Key))
@@ -235,8 +241,14 @@ func (r *reader) decode(kv *mvccpb.KeyValue) (api.Object, error) {
 		return nil, err
 	}
 	object, err := store.Decode(kind, kv.ModRevision, value)
+	if err != nil && slices.Contains(reported, kind) {
+		r.Logger.Error("what a node has reported cannot be read, and counts as nothing until it reports again",
+			zap.String("kind", string(kind)), zap.String("id", id), zap.Error(err))
+		object, err = api.NewObject(kind), nil
+		object.Header().ID, object.Header().Version = id, kv.ModRevision
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", id, err)
 	}
 	if object.Header().ID != id {
 		return nil, fmt.Errorf("decode %s %s: its ID is another", kind, id)

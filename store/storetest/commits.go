@@ -158,6 +158,16 @@ func refused(t *testing.T, b Backend) {
 		require.Error(t, err, name)
 	}
 	require.Zero(t, store.Count[api.Task](latest(t, s)))
+	for name, status := range map[string]api.TaskStatus{
+		"text that is not UTF-8":    {Message: "half a \xe3\x81"},
+		"a time without a calendar": {Since: time.Unix(1<<40, 0)},
+		"a time of the year 10000":  {Since: time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -23*3600)).UTC()},
+	} {
+		status.ID = "t1"
+		_, err := try(t, s, func(tx *store.Tx) { tx.Create(&status) })
+		require.ErrorIs(t, err, store.ErrUnreadable, name)
+	}
+	create(t, s, &api.TaskStatus{Meta: api.Meta{ID: "t1"}, Message: "the next one is seen"})
 }
 
 func limits(t *testing.T, b Backend) {
