@@ -206,7 +206,8 @@ func patiently[T any](ctx context.Context, log *zap.Logger, ask func(context.Con
 	}
 }
 
-// Apply takes a manager's message in: first to disk, then to the tasks.
+// Apply takes a manager's message in: first to disk, then to the tasks. One message is
+// taken in at a time.
 func (a *Agent) Apply(down wire.Down) error {
 	if a.config.Networks != nil && down.Error == nil && a.config.Networks.Apply(down) {
 		a.wakeUnplaced()
@@ -214,14 +215,15 @@ func (a *Agent) Apply(down wire.Down) error {
 	if !down.Full && len(down.Tasks) == 0 && len(down.Removed) == 0 && len(down.Specs) == 0 && len(down.Files) == 0 {
 		return nil
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	// Nothing else changes the set, so that others need not wait for the disk.
 	next := a.set.apply(down)
 	if err := next.save(a.assignmentsFile()); err != nil {
 		// What was assigned is acted on all the same: it is only not known after a
 		// restart without a manager.
 		a.log.Error("assignments cannot be written to disk", zap.Error(err))
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.set = next
 	a.complete = a.complete || down.Full
 	if down.Full {

@@ -172,9 +172,18 @@ func (f *Fabric) leave() {
 
 // Apply implements agent.Networks.
 func (f *Fabric) Apply(down wire.Down) (room bool) {
+	freed, concerns := f.apply(down)
+	for _, each := range freed {
+		f.removeFile(each.Task)
+	}
+	return concerns || len(freed) > 0
+}
+
+// apply is Apply but for what is on disk, which may hang.
+func (f *Fabric) apply(down wire.Down) (freed []*attachment, concerns bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	concerns := down.Full || down.Network != nil || down.Welcome != nil
+	concerns = down.Full || down.Network != nil || down.Welcome != nil
 	before := f.tables.Number
 	changes := f.tables.apply(down)
 	for _, each := range changes.strange {
@@ -185,10 +194,7 @@ func (f *Fabric) Apply(down wire.Down) (room bool) {
 	if down.Full {
 		f.settled = down.Settled // what counts is this manager's word
 	}
-	freed := f.alloc.settle(&f.tables, down, f.settled, time.Now())
-	for _, each := range freed {
-		f.removeFile(each.Task)
-	}
+	freed = f.alloc.settle(&f.tables, down, f.settled, time.Now())
 	f.leaving = down.Full && down.Network == nil
 	f.leave()
 	if concerns {
@@ -201,7 +207,7 @@ func (f *Fabric) Apply(down wire.Down) (room bool) {
 	}
 	close(f.changed)
 	f.changed = make(chan struct{})
-	return concerns || len(freed) > 0
+	return freed, concerns
 }
 
 // noNames is for updates that change no network's names.

@@ -60,11 +60,14 @@ type Client struct {
 	config   Config
 	log      *zap.Logger
 	managers managers
+	acted    <-chan struct{} // closed when nothing of earlier sessions is acted on any more
 }
 
 // New makes a Client.
 func New(config Config, log *zap.Logger) *Client {
-	c := &Client{config: config, log: log}
+	none := make(chan struct{})
+	close(none)
+	c := &Client{config: config, log: log, acted: none}
 	c.managers.load(config.File, config.Managers)
 	return c
 }
@@ -77,6 +80,7 @@ const (
 
 // Run connects and connects again until ctx ends, which it tells the manager.
 func (c *Client) Run(ctx context.Context) error {
+	defer func() { <-c.acted }()
 	wait := firstPause
 	for ctx.Err() == nil {
 		address := c.managers.next()
@@ -123,13 +127,19 @@ func (c *Client) connect(ctx context.Context, address string) (welcomed bool, er
 	// The session outlives ctx for as long as it takes to say goodbye.
 	live, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	s := &session{Client: c, address: address, transport: c.newTransport(), live: live, cancel: cancel}
+	s, done := c.newSession(address, live, cancel), make(chan struct{})
 	defer s.transport.CloseIdleConnections()
 	defer s.streams.Wait()
+	go s.act(c.acted, done)
+	c.acted = done
+	defer close(s.over)
 	defer cancel(nil)
-	welcomed, err = s.run(ctx)
-	if !s.heard.IsZero() {
-		c.config.Node.Lost(s.heard)
+	return s.run(ctx)
+}
+
+func (c *Client) newSession(address string, live context.Context, cancel context.CancelCauseFunc) *session {
+	return &session{
+		Client: c, address: address, transport: c.newTransport(), live: live, cancel: cancel,
+		todo: make(chan wire.Down, mostToDo), begun: make(chan struct{}), over: make(chan struct{}),
 	}
-	return welcomed, err
 }

@@ -32,6 +32,7 @@ type node struct {
 	ready   chan struct{}
 	applied chan wire.Down
 	lost    chan time.Time
+	hang    func() // what Apply does first, if it is about tasks
 }
 
 func newNode() *node {
@@ -42,6 +43,9 @@ func (n *node) Lost(heard time.Time) { n.lost <- heard }
 
 func (n *node) Apply(down wire.Down) error {
 	if len(down.Tasks) > 0 || len(down.Part) > 0 {
+		if n.hang != nil {
+			n.hang()
+		}
 		n.applied <- down
 	}
 	return nil

@@ -67,11 +67,58 @@ func (s *session) receive() error {
 		if down.Error != nil {
 			return down.Error
 		}
-		if err := s.apply(down); err != nil {
+		if err := s.hand(down); err != nil {
 			return err
 		}
 		if err := s.answer(); err != nil {
 			return err
+		}
+	}
+}
+
+// mostToDo is how many messages may wait to be acted on.
+const mostToDo = 256
+
+// hand passes a message on to act. A stream has its own goroutine, and waits for nothing.
+func (s *session) hand(down wire.Down) error {
+	if open := down.Open; open != nil {
+		s.streams.Go(func() { s.open(*open) })
+	}
+	if down.Heartbeat() && len(s.todo) > 0 {
+		return nil // it is no news that there are no others
+	}
+	select {
+	case s.todo <- down:
+		return nil
+	default:
+		return fmt.Errorf("this node has yet to act on %d messages: see whether its disk works", mostToDo)
+	}
+}
+
+// act does what the messages ask, apart from those who read and send: acting waits for
+// the node's disk, and while that hangs the node must be heard, and hear its manager.
+// It begins when the last session's has ended.
+func (s *session) act(before <-chan struct{}, done chan<- struct{}) {
+	defer close(done)
+	<-before
+	select {
+	case <-s.begun:
+	case <-s.over:
+	}
+	for {
+		select {
+		case <-s.over:
+			if !s.heard.IsZero() {
+				s.config.Node.Lost(s.heard)
+			}
+			return
+		case down := <-s.todo:
+			if s.live.Err() != nil {
+				continue
+			}
+			if err := s.apply(down); err != nil {
+				s.cancel(err)
+			}
 		}
 	}
 }
@@ -85,9 +132,6 @@ func (s *session) apply(down wire.Down) error {
 		if s.config.Welcomed != nil {
 			s.config.Welcomed(*down.Welcome)
 		}
-	}
-	if open := down.Open; open != nil {
-		s.streams.Go(func() { s.open(*open) })
 	}
 	if err := s.config.Node.Apply(down); err != nil {
 		return fmt.Errorf("act on assignments: %w", err)

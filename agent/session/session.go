@@ -51,8 +51,12 @@ type session struct {
 	cancel    context.CancelCauseFunc
 	streams   sync.WaitGroup
 	down      io.Reader
-	parts     wire.Parts
 	heard     time.Time // the last message since the welcome; receive's while it runs
+
+	todo  chan wire.Down // what receive has read and act has not begun
+	begun chan struct{}  // closed once act may send
+	over  chan struct{}  // closed when nothing more comes
+	parts wire.Parts     // act's
 
 	writing sync.Mutex // of up, and guards sent
 	up      upward
@@ -148,11 +152,8 @@ func (s *session) greet() (wire.Welcome, error) {
 		if welcome.Heartbeat <= 0 || welcome.Timeout <= 0 {
 			return wire.Welcome{}, errors.New("the manager's welcome has no heartbeat")
 		}
-		s.managers.learn(welcome.Managers)
-		if s.config.Welcomed != nil {
-			s.config.Welcomed(welcome)
-		}
-		return welcome, s.apply(down)
+		s.todo <- down // the first
+		return welcome, nil
 	}
 }
 
@@ -168,11 +169,12 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 	defer s.silence.Stop()
 	s.alone = time.NewTimer(s.patience())
 	defer s.alone.Stop()
+	close(s.begun)
 	received := make(chan error, 1)
 	go func() { received <- s.receive() }()
 	look := time.NewTimer(infoInterval)
 	defer look.Stop()
-	soon := false
+	soon, looked := false, make(chan api.NodeInfo)
 	for {
 		var up wire.Up
 		var statuses []api.TaskStatus
@@ -188,9 +190,11 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 			look.Reset(0)
 			continue
 		case <-look.C:
+			go s.look(looked)
+			continue
+		case now := <-looked:
 			soon = false
 			look.Reset(infoInterval)
-			now := s.config.Info()
 			if api.EqualSpec(now, info) {
 				continue
 			}
@@ -220,6 +224,15 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 			<-received
 			return err
 		}
+	}
+}
+
+// look finds out what there is to tell of the node. A disk that hangs can make it last.
+func (s *session) look(looked chan<- api.NodeInfo) {
+	info := s.config.Info()
+	select {
+	case looked <- info:
+	case <-s.live.Done():
 	}
 }
 

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"io"
-	"net/http"
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
@@ -176,28 +175,8 @@ func (upstream) CloseWrite() error { return nil }
 // an answer.
 func TestTheManagersHeartbeatIsAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := New(Config{Node: newNode(), Info: func() api.NodeInfo { return api.NodeInfo{} }}, zap.NewNop())
-		live, cancel := context.WithCancelCause(t.Context())
-		defer cancel(nil)
-		fromManager, toNode := io.Pipe()
-		fromNode, toManager := io.Pipe()
-		s := &session{Client: client, transport: &http.Transport{}, live: live, cancel: cancel, down: fromManager, up: upstream{toManager}}
-		heard := make(chan time.Duration, 10)
 		began := time.Now()
-		go func() {
-			for {
-				var up wire.Up
-				if wire.Read(fromNode, &up) != nil {
-					return
-				}
-				heard <- time.Since(began)
-			}
-		}()
-		ended := make(chan error, 1)
-		go func() {
-			ended <- s.converse(t.Context(), wire.Welcome{Heartbeat: time.Hour, Timeout: 9 * time.Hour}, api.NodeInfo{})
-		}()
-
+		toNode, heard, end := converse(t, newNode())
 		for _, at := range []time.Duration{time.Hour, 2 * time.Hour, 2*time.Hour + time.Minute, 3 * time.Hour} {
 			time.Sleep(at - time.Since(began))
 			require.NoError(t, wire.Beat(toNode))
@@ -210,8 +189,96 @@ func TestTheManagersHeartbeatIsAnswered(t *testing.T) {
 			require.Equal(t, 3*time.Hour+(n+1)*alone, <-heard, "it sends by itself when it hears nothing")
 		}
 
-		toNode.CloseWithError(io.EOF)
-		require.Error(t, <-ended)
-		toManager.Close()
+		end()
 	})
+}
+
+// A disk that hangs holds up what the node does, and neither what it hears nor what it
+// says.
+func TestANodeIsHeardWhileItsDiskHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, began := newNode(), time.Now()
+		n.hang = func() { time.Sleep(30*time.Hour - time.Since(began)) } // the timeout is 9
+		toNode, heard, end := converse(t, n)
+		task := func(id string) wire.Down {
+			return wire.Down{Tasks: []wire.Assignment{{Task: api.Task{Meta: api.Meta{ID: id}}}}, Revision: 1}
+		}
+		require.NoError(t, wire.Write(toNode, task("t1")))
+		for hour := range 30 {
+			time.Sleep(time.Hour)
+			require.NoError(t, wire.Beat(toNode))
+			if hour == 3 {
+				require.NoError(t, wire.Write(toNode, task("t2")))
+			}
+			require.LessOrEqual(t, <-heard, time.Duration(hour+1)*time.Hour+time.Hour/8)
+		}
+		for _, id := range []string{"t1", "t2"} {
+			require.Equal(t, id, (<-n.applied).Tasks[0].Task.ID)
+		}
+		end()
+	})
+}
+
+// A session that ends while the node hangs is followed by another one at once; what was
+// told in it comes after what was told before.
+func TestANodeThatHangsFindsAnotherManager(t *testing.T) {
+	m, n := newManager(t), newNode()
+	hangs, release := make(chan struct{}, 3), make(chan struct{})
+	n.hang = func() {
+		hangs <- struct{}{}
+		<-release
+	}
+	start(t, m, n)
+	first := next(t, m.sessions)
+	first.down(welcome(time.Hour))
+	first.down(wire.Down{Tasks: []wire.Assignment{{NodeName: "old"}}, Revision: 7})
+	first.down(wire.Down{Tasks: []wire.Assignment{{NodeName: "dropped"}}, Revision: 8})
+	next(t, hangs)
+	close(first.end)
+	second := next(t, m.sessions)
+	require.NotNil(t, next(t, second.up).Hello)
+	again := welcome(time.Hour)
+	again.Tasks = []wire.Assignment{{NodeName: "new"}}
+	second.down(again)
+	require.Empty(t, n.lost)
+	close(release)
+	require.Equal(t, "old", next(t, n.applied).Tasks[0].NodeName)
+	next(t, n.lost)
+	require.Equal(t, "new", next(t, n.applied).Tasks[0].NodeName)
+}
+
+// converse holds a session over pipes with an hour between heartbeats and nine until
+// silence ends it. It returns the manager's side, when something was heard there, and
+// what ends the session.
+func converse(t *testing.T, n *node) (toNode io.Writer, heard <-chan time.Duration, end func()) {
+	t.Helper()
+	client := New(Config{Node: n, Info: func() api.NodeInfo { return api.NodeInfo{} }}, zap.NewNop())
+	live, cancel := context.WithCancelCause(t.Context())
+	down, out := io.Pipe()
+	in, up := io.Pipe()
+	s := client.newSession("", live, cancel)
+	s.down, s.up = down, upstream{up}
+	times, began := make(chan time.Duration, 100), time.Now()
+	go func() {
+		for {
+			var up wire.Up
+			if wire.Read(in, &up) != nil {
+				return
+			}
+			times <- time.Since(began)
+		}
+	}()
+	ended, acted := make(chan error, 1), make(chan struct{})
+	go s.act(client.acted, acted)
+	go func() {
+		ended <- s.converse(t.Context(), wire.Welcome{Heartbeat: time.Hour, Timeout: 9 * time.Hour}, api.NodeInfo{})
+	}()
+	return out, times, func() {
+		out.CloseWithError(io.EOF)
+		require.Error(t, <-ended)
+		cancel(nil)
+		close(s.over)
+		<-acted
+		up.Close()
+	}
 }
