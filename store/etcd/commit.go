@@ -43,7 +43,7 @@ func (s *Store) commit(ctx context.Context, tx *store.Tx, by *leadership) (int64
 	for snapshot := s.feed.Snapshot(); ; {
 		resolved, refusal := tx.Resolve(snapshot)
 		if refusal == nil {
-			revision, won, err := s.try(ctx, resolved, snapshot.Revision(), sealed, by)
+			revision, won, err := s.try(ctx, resolved, sealed, by)
 			if err != nil || won {
 				return revision, err
 			}
@@ -104,9 +104,9 @@ func (s *Store) seal(tx *store.Tx, values store.Encoded) []write {
 	return writes
 }
 
-// try sends the transaction as it is on a snapshot of revision base, again when its
-// leader was replaced meanwhile. It returns its revision, or that of the refusal.
-func (s *Store) try(ctx context.Context, resolved store.Resolved, base int64, writes []write, by *leadership) (int64, bool, error) {
+// try sends the transaction, again when its leader was replaced meanwhile and it was not
+// written. It returns its revision, or that of the refusal.
+func (s *Store) try(ctx context.Context, resolved store.Resolved, writes []write, by *leadership) (int64, bool, error) {
 	var compares []clientv3.Cmp
 	var ops []clientv3.Op
 	if by != nil {
@@ -136,24 +136,26 @@ func (s *Store) try(ctx context.Context, resolved store.Resolved, base int64, wr
 			ops = append(ops, clientv3.OpPut(key, string(s.Sealer.Seal(key, []byte(name.To)))))
 		}
 	}
-	probe, found := probeOf(writes)
 	otherwise := []clientv3.Op{clientv3.OpGet(s.leaderKey(), clientv3.WithKeysOnly())}
+	probe, found := probeOf(writes)
 	if found {
-		otherwise = append(otherwise, clientv3.OpGet(probe.key))
+		s.probes.add(&probe)
+		defer s.probes.remove(&probe)
 	}
-	for again := false; ; again = true {
-		response, err := s.propose(ctx, compares, ops, otherwise)
+	for {
+		fence := s.fenceKey()
+		response, err := s.propose(ctx, append(slices.Clip(compares), free(fence)), ops, otherwise)
 		if errors.Is(err, errElected) && (found || len(ops) == 0) {
+			if len(ops) == 0 {
+				continue
+			}
+			if revision, err := s.fate(ctx, fence, &probe); revision != 0 || err != nil {
+				return revision, err == nil, err
+			}
 			continue
 		}
 		if err != nil {
 			return 0, false, explain(ctx, "commit", err)
-		}
-		if again && !response.Succeeded && found {
-			revision, ours, err := s.written(ctx, probe, base, response.Responses[1].GetResponseRange().Kvs)
-			if err != nil || ours {
-				return revision, ours, err // it is of an earlier attempt
-			}
 		}
 		if !response.Succeeded && by != nil && !by.among(response.Responses[0].GetResponseRange().Kvs) {
 			return 0, false, by.fenced()
@@ -162,15 +164,15 @@ func (s *Store) try(ctx context.Context, resolved store.Resolved, base int64, wr
 	}
 }
 
-// probeOf is a write by which an attempt is known again: no other transaction has
-// the same sealed value. There is none if all that is written is removals.
-func probeOf(writes []write) (write, bool) {
+// probeOf is a write by which a transaction is known again: no other has the same
+// sealed value. There is none if all that is written is removals.
+func probeOf(writes []write) (probe, bool) {
 	for _, each := range writes {
 		if each.value != "" {
-			return each, true
+			return probe{write: each}, true
 		}
 	}
-	return write{}, false
+	return probe{}, false
 }
 
 // stands returns the database's newest revision, or ErrFenced if by has lost.

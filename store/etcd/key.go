@@ -11,6 +11,7 @@ const (
 	objectPart = "object/"
 	namePart   = "name/"
 	leaderPart = "leader"
+	fencePart  = "fence/"
 )
 
 func (s *Store) objectKey(kind api.Kind, id string) string {
@@ -20,6 +21,9 @@ func (s *Store) objectKey(kind api.Kind, id string) string {
 func (s *Store) nameKey(kind api.Kind, name string) string {
 	return s.Prefix + namePart + string(kind) + "/" + s.Sealer.Tag(string(kind), name)
 }
+
+// fenceKey is one that nobody else has.
+func (s *Store) fenceKey() string { return s.Prefix + fencePart + api.NewID() }
 
 func (s *Store) leaderKey() string { return s.Prefix + leaderPart }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -43,39 +42,6 @@ func (s *Store) propose(ctx context.Context, compares []clientv3.Cmp, then, othe
 	}
 	return response, err
 }
-
-// written says at which revision an attempt was written whose answer never came, if it
-// was: others may have written over it since. It could only be the first to change
-// what it found at the revision base, and what is there now shows whether anybody did.
-func (s *Store) written(ctx context.Context, probe write, base int64, now []*mvccpb.KeyValue) (revision int64, ours bool, err error) {
-	if len(now) == 0 {
-		// Nobody else knew of a new object yet, to remove it.
-		before, err := s.read(ctx, probe.key, clientv3.WithRev(base))
-		if err != nil {
-			return 0, false, explain(ctx, unknown, err)
-		}
-		if len(before.Kvs) == 0 {
-			return 0, false, nil
-		}
-	} else if now[0].ModRevision <= base {
-		return 0, false, nil
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	for response := range s.Client.Watch(ctx, probe.key, clientv3.WithRev(base+1)) {
-		if err := response.Err(); err != nil {
-			return 0, false, explain(ctx, unknown, err)
-		}
-		if len(response.Events) > 0 {
-			first := response.Events[0].Kv
-			return first.ModRevision, string(first.Value) == probe.value, nil
-		}
-	}
-	return 0, false, explain(ctx, unknown, context.Cause(ctx))
-}
-
-// unknown is what was being done when nobody can say any more whether it was.
-const unknown = "find out whether a commit was written before the managers elected a new leader"
 
 // read asks again when an election came between, which changes nothing for a
 // reader.

@@ -26,6 +26,7 @@ type deposed struct {
 	clientv3.KV
 	written bool   // the transaction had reached the others
 	then    func() // what happened before the next attempt
+	late    func() // delivers the lost one, if it was not written, whenever it is called
 
 	mu      sync.Mutex
 	elected chan struct{}
@@ -42,11 +43,11 @@ func (d *deposed) Leading() (bool, <-chan struct{}) {
 func (d *deposed) Txn(ctx context.Context) clientv3.Txn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	txn := d.KV.Txn(ctx)
 	if !d.armed {
-		return txn
+		return d.KV.Txn(ctx)
 	}
 	d.armed = false
+	txn := d.KV.Txn(context.WithoutCancel(ctx))
 	return &lost{Txn: txn, ctx: ctx, by: d}
 }
 
@@ -66,6 +67,8 @@ func (l *lost) Commit() (*clientv3.TxnResponse, error) {
 		if _, err := l.Txn.Commit(); err != nil {
 			return nil, err
 		}
+	} else {
+		l.by.late = func() { _, _ = l.Txn.Commit() }
 	}
 	if l.by.then != nil {
 		l.by.then()
@@ -112,13 +115,16 @@ func TestATransactionThatOthersWroteOverIsNotRepeated(t *testing.T) {
 		}
 		return s.WaitFor(t.Context(), revision)
 	}
-	// rename is an update of what there is now.
-	rename := func(name string) (*store.Snapshot, error) {
+	newest := func() *store.Snapshot {
 		revision, err := s.Linearized(t.Context())
 		require.NoError(t, err)
 		snapshot, err := s.WaitFor(t.Context(), revision)
 		require.NoError(t, err)
-		service := *store.Get[api.Service](snapshot, "s1")
+		return snapshot
+	}
+	// rename is an update of what there is now.
+	rename := func(name string) (*store.Snapshot, error) {
+		service := *store.Get[api.Service](newest(), "s1")
 		service.Name = name
 		return commit(func(tx *store.Tx) { tx.Update(&service) })
 	}
@@ -142,6 +148,7 @@ func TestATransactionThatOthersWroteOverIsNotRepeated(t *testing.T) {
 		"an update, written over": {func() (*store.Snapshot, error) { return rename("ours") }, overwrite},
 		"an update, removed":      {func() (*store.Snapshot, error) { return rename("ours") }, remove},
 		"a creation":              {create, overwrite},
+		"a creation, removed":     {create, remove},
 	} {
 		for _, written := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, written %t", name, written), func(t *testing.T) {
@@ -152,6 +159,7 @@ func TestATransactionThatOthersWroteOverIsNotRepeated(t *testing.T) {
 					_, err := create()
 					require.NoError(t, err)
 				}
+				removed := strings.HasSuffix(name, "removed")
 				d.arm(written, func() {
 					if creates && !written {
 						_, err := create()
@@ -160,14 +168,21 @@ func TestATransactionThatOthersWroteOverIsNotRepeated(t *testing.T) {
 					c.others()
 				})
 				snapshot, err := c.lost()
-				if written {
+				switch {
+				case written:
 					require.NoError(t, err)
-				} else {
+				case creates && removed:
+					require.NoError(t, err, "it is the first that is written")
+					remove()
+					d.late()
+					snapshot = newest()
+				default:
 					require.ErrorIs(t, err, store.ErrConflict)
-					snapshot = s.Snapshot()
+					d.late()
+					snapshot = newest()
 				}
 				left := store.Get[api.Service](snapshot, "s1")
-				if strings.HasSuffix(name, "removed") {
+				if removed {
 					require.Nil(t, left)
 				} else {
 					require.Equal(t, "theirs too", left.Name)

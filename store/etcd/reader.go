@@ -120,6 +120,7 @@ func (r *reader) relist(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.probes.forgot()
 	old := r.feed.Snapshot()
 	changes := store.Diff(old, fresh)
 	builder := store.NewBuilder(old)
@@ -206,6 +207,7 @@ func (r *reader) change(builder *store.Builder, event *clientv3.Event) (store.Ch
 		change.Old = builder.Delete(kind, id)
 		return change, nil
 	}
+	r.probes.saw(event.Kv)
 	object, err := r.decode(event.Kv)
 	if err != nil {
 		return store.Change{}, err

@@ -1,0 +1,121 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/orc-project/orc/store"
+)
+
+// A transaction whose leader was replaced may have been written, may be on its way to
+// the next leader still, or may be lost. To send it again is safe only when it is known
+// that it was not written and never will be, for others may have written over it or
+// removed it meanwhile, on the word of those who saw it.
+//
+// So each attempt is made on condition that a key of its own is not there: its fence.
+// To put that key is to end the attempt. What was written before, all that follow the
+// database have seen when they have seen the fence.
+
+// fenceTime is how long a fence stands, in seconds: longer than anything is on its way
+// from one member to another.
+const fenceTime = 600
+
+// free is a condition of an attempt: it has not been ended.
+func free(fence string) clientv3.Cmp { return clientv3.Compare(clientv3.CreateRevision(fence), "=", 0) }
+
+// fate ends an attempt and returns the revision at which it was written, 0 if it was
+// not.
+func (s *Store) fate(ctx context.Context, fence string, p *probe) (int64, error) {
+	const doing = "find out whether a commit was written before the managers elected a new leader"
+	lease, err := s.Client.Grant(ctx, fenceTime)
+	if err != nil {
+		return 0, explain(ctx, doing, err)
+	}
+	put := []clientv3.Op{clientv3.OpPut(fence, string(s.Sealer.Seal(fence, nil)), clientv3.WithLease(lease.ID))}
+	var response *clientv3.TxnResponse
+	for err = errElected; errors.Is(err, errElected); { // to put it twice is to put it
+		response, err = s.propose(ctx, nil, put, nil)
+	}
+	if err != nil {
+		return 0, explain(ctx, doing, err)
+	}
+	if _, err := s.waitFor(ctx, response.Header.Revision); err != nil {
+		return 0, err
+	}
+	revision, known := s.probes.of(p)
+	if !known {
+		return 0, fmt.Errorf("%s: %w: its history is forgotten", doing, store.ErrUnavailable)
+	}
+	return revision, nil
+}
+
+// probe is a write by which a transaction is known when it is seen.
+type probe struct {
+	write
+	revision int64 // at which it was seen
+	missed   bool  // not everything was seen since the probe was added
+}
+
+// probes are those of the transactions that are on their way.
+type probes struct {
+	mu  sync.Mutex
+	all map[string][]*probe // by key
+}
+
+func (p *probes) add(one *probe) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.all == nil {
+		p.all = make(map[string][]*probe)
+	}
+	p.all[one.key] = append(p.all[one.key], one)
+}
+
+func (p *probes) remove(one *probe) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var others []*probe
+	for _, each := range p.all[one.key] {
+		if each != one {
+			others = append(others, each)
+		}
+	}
+	if p.all[one.key] = others; others == nil {
+		delete(p.all, one.key)
+	}
+}
+
+// saw notes what was written.
+func (p *probes) saw(kv *mvccpb.KeyValue) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, each := range p.all[string(kv.Key)] {
+		if each.value == string(kv.Value) {
+			each.revision = kv.ModRevision
+		}
+	}
+}
+
+// forgot notes that changes were missed.
+func (p *probes) forgot() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, same := range p.all {
+		for _, each := range same {
+			each.missed = true
+		}
+	}
+}
+
+// of returns the revision at which a write was seen, 0 for never. known is false when it
+// may have been missed.
+func (p *probes) of(one *probe) (revision int64, known bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return one.revision, one.revision != 0 || !one.missed
+}
