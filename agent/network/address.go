@@ -1,7 +1,6 @@
 package network
 
 import (
-	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -28,8 +27,8 @@ type attachment struct {
 	// Freed is when the task gave it back; zero while it is in use.
 	Freed time.Time `cbor:"8,keyasint,omitzero"`
 
-	// unseen is the first revision at which managers named the task no more; the
-	// addresses are free once every node has acted on it.
+	// unseen is a revision from which on managers name the task to nobody; the addresses
+	// are free once every node has acted on it. 0: it is not known yet.
 	unseen int64
 }
 
@@ -38,7 +37,10 @@ type attachment struct {
 type allocator struct {
 	attachments map[string]*attachment // by task
 	last        map[string]netip.Addr  // by network: the newest one given
-	told        int64                  // the newest revision that a manager told of
+	// assigned are the node's tasks at the revision told, as managers have them; nil and
+	// 0 before they have said.
+	assigned map[string]bool
+	told     int64
 }
 
 func newAllocator() *allocator {
@@ -50,7 +52,7 @@ func newAllocator() *allocator {
 func (a *allocator) attach(want attachment, t *tables) (*attachment, error) {
 	if existing := a.attachments[want.Task]; existing != nil {
 		if slices.Equal(existing.Networks, want.Networks) {
-			want.Addresses, want.Link = existing.Addresses, existing.Link
+			want.Addresses, want.Link, want.unseen = existing.Addresses, existing.Link, existing.unseen
 			a.attachments[want.Task] = &want
 			return &want, nil
 		}
@@ -155,26 +157,36 @@ func (a *allocator) free(task string, now time.Time) *attachment {
 	return each
 }
 
-// inFlight is longer than a status takes from the agent into the manager's
-// database: what managers say later of a task knows of its end.
-const inFlight = 2 * time.Second
+// note takes in what managers know of the node's tasks: of which the end is in their
+// database, or nothing any more. From that revision on nobody is told to send to them.
+func (a *allocator) note(down wire.Down) {
+	if down.Revision == 0 {
+		return
+	}
+	a.told = down.Revision
+	if down.Full || a.assigned == nil {
+		a.assigned = make(map[string]bool)
+	}
+	for _, each := range down.Tasks {
+		a.assigned[each.Task.ID] = true
+	}
+	for _, id := range down.Removed {
+		delete(a.assigned, id)
+	}
+	for _, id := range down.Ended {
+		if each := a.attachments[id]; each != nil && each.unseen == 0 {
+			each.unseen = down.Revision
+		}
+	}
+}
 
-// settle forgets attachments that no node sends to any more, and returns them. What
-// managers know, they say in messages with a revision, and by a heartbeat that there
-// is nothing new since: where nothing else happens, nothing else comes.
-func (a *allocator) settle(t *tables, down wire.Down, settled int64, now time.Time) (gone []*attachment) {
-	a.told = cmp.Or(down.Revision, a.told)
-	speaks := down.Revision > 0 || a.told > 0 && down.Heartbeat()
+// settle forgets attachments that no node sends to any more, and returns them.
+func (a *allocator) settle(settled int64) (gone []*attachment) {
 	for task, each := range a.attachments {
 		if each.Freed.IsZero() {
 			continue
 		}
-		if _, named := t.Backends[task]; named {
-			each.unseen = 0
-			continue
-		}
-		// A time to come is of a clock that was put back since.
-		if each.unseen == 0 && speaks && now.Sub(each.Freed).Abs() > inFlight {
+		if each.unseen == 0 && a.told > 0 && !a.assigned[task] {
 			each.unseen = a.told
 		}
 		if each.unseen > 0 && settled >= each.unseen {

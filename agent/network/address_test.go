@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -81,118 +82,148 @@ func TestWhyThereIsNoAddressIsSaid(t *testing.T) {
 
 func TestAnAddressRestsUntilNoNodeSendsToIt(t *testing.T) {
 	tables, a := world("10.0.0.1/32"), newAllocator()
-	now := time.Unix(100, 0)
-	given, err := a.attach(on("a", "front"), tables)
-	require.NoError(t, err)
-	tables.Backends = map[string]wire.Backend{"a": {Addresses: given.Addresses}}
-	require.NotNil(t, a.free("a", now))
-	require.Nil(t, a.free("a", now), "once")
-	later := now.Add(inFlight + time.Second)
-	held := func(down wire.Down, settled int64, now time.Time) {
-		t.Helper()
-		require.Empty(t, a.settle(tables, down, settled, now))
-		_, err := a.attach(on("b", "front"), tables)
-		require.ErrorContains(t, err, "free address")
+	assigned := func(tasks ...string) (assignments []wire.Assignment) {
+		for _, id := range tasks {
+			assignments = append(assignments, wire.Assignment{Task: api.Task{Meta: api.Meta{ID: id}}})
+		}
+		return assignments
 	}
-	held(wire.Down{Revision: 5}, 9, later) // managers still name it
-	delete(tables.Backends, "a")
-	held(wire.Down{Revision: 6}, 9, now)    // what they say now may not know of its end
-	held(wire.Down{Settled: 9}, 9, later)   // this says nothing of tasks
-	held(wire.Down{Revision: 10}, 9, later) // some node has not acted on it
-	held(wire.Down{Revision: 12}, 9, later)
-	require.Len(t, a.settle(tables, wire.Down{Settled: 10}, 10, later), 1)
-	next, err := a.attach(on("b", "front"), tables)
-	require.NoError(t, err)
-	require.Equal(t, given.Addresses, next.Addresses)
+	var given *attachment
+	held := func(why string, settled int64, downs ...wire.Down) {
+		t.Helper()
+		for _, down := range downs {
+			a.note(down)
+		}
+		require.Empty(t, a.settle(settled), why)
+		_, err := a.attach(on("next", "front"), tables)
+		require.ErrorContains(t, err, "free address", why)
+	}
+	freed := func(why string, settled int64, downs ...wire.Down) {
+		t.Helper()
+		for _, down := range downs {
+			a.note(down)
+		}
+		require.Len(t, a.settle(settled), 1, why)
+		next, err := a.attach(on("next", "front"), tables)
+		require.NoError(t, err)
+		require.Equal(t, given.Addresses, next.Addresses)
+	}
+	begin := func() {
+		a = newAllocator()
+		a.note(wire.Down{Full: true, Revision: 2, Tasks: assigned("a", "other")})
+		var err error
+		given, err = a.attach(on("a", "front"), tables)
+		require.NoError(t, err)
+	}
+
+	begin()
+	held("it is in use", 9, wire.Down{Revision: 5, Removed: []string{"other"}})
+	require.NotNil(t, a.free("a", time.Unix(1, 0)))
+	require.Nil(t, a.free("a", time.Unix(1, 0)), "once")
+	held("managers may not know of its end", 9, wire.Down{Revision: 6, Tasks: assigned("b")}, wire.Down{})
+	held("some node has not acted on it", 9, wire.Down{Revision: 10, Ended: []string{"a"}})
+	held("it was told before", 9, wire.Down{Revision: 12, Ended: []string{"a"}})
+	freed("all have", 10)
+
+	begin()
+	held("it is in use, whatever managers take it for", 9, wire.Down{Revision: 5, Ended: []string{"a"}})
+	a.free("a", time.Unix(1, 0))
+	freed("its end was known before", 9)
+
+	begin()
+	a.note(wire.Down{Revision: 7, Removed: []string{"a"}})
+	a.free("a", time.Unix(1, 0))
+	held("some node may send to it still", 6)
+	freed("it is no task any more", 7)
+
+	begin()
+	a.free("a", time.Unix(1, 0))
+	loaded := *given
+	a = newAllocator() // the process begins again
+	loaded.unseen = 0
+	a.attachments["a"] = &loaded
+	held("no manager has told anything", 9, wire.Down{})
+	held("its end is not known", 9, wire.Down{Full: true, Revision: 8, Tasks: assigned("a")})
+	freed("it is", 9, wire.Down{Full: true, Revision: 9, Tasks: assigned("a"), Ended: []string{"a"}})
 }
 
-// Where nothing else happens managers have nothing to tell, and say so.
-func TestAnAddressIsFreeInAQuietCluster(t *testing.T) {
-	tables, a, now := world("10.0.0.1/32"), newAllocator(), time.Unix(100, 0)
-	_, err := a.attach(on("a", "front"), tables)
-	require.NoError(t, err)
-	require.NotNil(t, a.free("a", now))
-	quiet := wire.Down{}
-	require.Empty(t, a.settle(tables, quiet, 0, now.Add(time.Hour)), "no manager has told anything yet")
-	require.Empty(t, a.settle(tables, wire.Down{Revision: 6}, 5, now), "that may not know of its end")
-	require.Empty(t, a.settle(tables, quiet, 5, now.Add(inFlight)), "this may neither")
-	require.Empty(t, a.settle(tables, quiet, 5, now.Add(inFlight+1)), "some node has not acted on 6")
-	require.Len(t, a.settle(tables, wire.Down{Settled: 6}, 6, now.Add(inFlight+1)), 1)
-
-	_, err = a.attach(on("b", "front"), tables)
-	require.NoError(t, err)
-	require.NotNil(t, a.free("b", now))
-	require.Empty(t, a.settle(tables, wire.Down{Settled: 6}, 6, now.Add(time.Hour)), "this speaks of what all others know")
-	require.Len(t, a.settle(tables, quiet, 6, now.Add(time.Hour)), 1, "all nodes have acted on all there is")
-}
-
-// TestNoAddressIsGivenTwice plays many tasks that come and go in any order.
+// TestNoAddressIsGivenTwice plays many tasks that come and go in any order. What the
+// node reports comes to the database late, and what is there to other nodes later.
 func TestNoAddressIsGivenTwice(t *testing.T) {
 	for seed := range uint64(50) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		tables, a := world("10.0.0.0/28", "10.0.4.16/28"), newAllocator()
-		now, revision, settled := time.Unix(0, 0), int64(1), int64(0)
-		tables.Backends = make(map[string]wire.Backend)
-		named := func() map[netip.Addr]string {
-			users := make(map[netip.Addr]string)
-			for task, backend := range tables.Backends {
-				for _, address := range backend.Addresses {
-					users[address] = task
+		type report struct {
+			task      string
+			addresses []netip.Addr // nil: it has ended
+		}
+		var reports []report                                        // on their way
+		users := make(map[netip.Addr]string)                        // whom the database has others send to
+		history := []map[netip.Addr]string{maps.Clone(users)}       // by revision
+		ended, used := make(map[string]bool), make(map[string]bool) // in the database; ever
+		told, settled, given := 0, int64(0), make(map[string]bool)
+		tell := func() {
+			told = len(history) - 1
+			down := wire.Down{Full: told == 1 || random.IntN(9) == 0, Revision: int64(told)}
+			for task := range used {
+				if ended[task] && random.IntN(3) == 0 {
+					down.Removed = append(down.Removed, task)
+					continue
+				}
+				down.Tasks = append(down.Tasks, wire.Assignment{Task: api.Task{Meta: api.Meta{ID: task}}})
+				if ended[task] {
+					down.Ended = append(down.Ended, task)
 				}
 			}
-			return users
+			a.note(down)
+			a.settle(settled)
 		}
 		for i := range 400 {
-			task := fmt.Sprint(random.IntN(40))
 			switch random.IntN(5) {
 			case 0:
-				before := named()
+				task := fmt.Sprint(i)
+				used[task] = true
+				history = append(history, maps.Clone(users)) // it is assigned
+				tell()
 				each, err := a.attach(on(task, "front", "back"), tables)
 				if err != nil {
 					require.Equal(t, api.CodeUnavailable, api.CodeOf(err))
+					ended[task] = true
 					continue
 				}
-				for network, address := range each.Addresses {
-					require.True(t, tables.Networks[network].Subnet.Contains(address))
-					if user, used := before[address]; used {
-						require.Equal(t, task, user, "seed %d, step %d: %s", seed, i, address)
-					}
-				}
-				tables.Backends[task] = wire.Backend{Addresses: each.Addresses}
-			case 1:
-				a.free(task, now)
-			case 2: // managers hear of what ended, and tell
-				for id, each := range a.attachments {
-					if !each.Freed.IsZero() && now.Sub(each.Freed) > time.Second {
-						delete(tables.Backends, id)
-					}
-				}
-				revision++
-				a.settle(tables, wire.Down{Revision: revision}, settled, now)
-			case 3:
-				settled = revision
-				a.settle(tables, wire.Down{Settled: settled}, settled, now)
-			case 4:
-				a.settle(tables, wire.Down{}, settled, now)
-			}
-			now = now.Add(time.Duration(random.IntN(1500)) * time.Millisecond)
-			users := make(map[netip.Addr]string)
-			for id, each := range a.attachments {
 				for _, address := range each.Addresses {
-					require.Empty(t, users[address], "seed %d, step %d: %s is %s's and %s's", seed, i, address, users[address], id)
-					users[address] = id
+					for at := settled; at < int64(len(history)); at++ {
+						require.Empty(t, history[at][address], "seed %d, step %d: some node may send to %s", seed, i, address)
+					}
 				}
+				given[task] = true
+				reports = append(reports, report{task, each.list()})
+			case 1:
+				for task := range given {
+					a.free(task, time.Unix(1, 0))
+					delete(given, task)
+					reports = append(reports, report{task, nil})
+					break
+				}
+			case 2: // the next report is committed
+				if len(reports) == 0 {
+					continue
+				}
+				next := reports[0]
+				reports = reports[1:]
+				ended[next.task] = next.addresses == nil
+				maps.DeleteFunc(users, func(_ netip.Addr, task string) bool { return task == next.task })
+				for _, address := range next.addresses {
+					users[address] = next.task
+				}
+				history = append(history, maps.Clone(users))
+			case 3:
+				tell()
+			case 4: // the others have come this far
+				settled += int64(random.IntN(len(history) - int(settled)))
+				a.settle(settled)
 			}
 		}
+		require.Greater(t, len(used), 20)
 	}
-}
-
-func TestAnAddressIsFreeAgainThoughTheClockWasPutBack(t *testing.T) {
-	tables, a, now := world("10.0.0.0/29"), newAllocator(), time.Now().Round(0)
-	_, err := a.attach(on("a", "front"), tables)
-	require.NoError(t, err)
-	a.free("a", now)
-	now = now.Add(-time.Hour)
-	require.Empty(t, a.settle(tables, wire.Down{Revision: 5}, 4, now), "not all nodes have heard of it")
-	require.Len(t, a.settle(tables, wire.Down{Settled: 5}, 5, now), 1)
 }

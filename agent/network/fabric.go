@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -194,7 +193,8 @@ func (f *Fabric) apply(down wire.Down) (freed []*attachment, concerns bool) {
 	if down.Full {
 		f.settled = down.Settled // what counts is this manager's word
 	}
-	freed = f.alloc.settle(&f.tables, down, f.settled, time.Now())
+	f.alloc.note(down)
+	freed = f.alloc.settle(f.settled)
 	f.leaving = down.Full && down.Network == nil
 	f.leave()
 	if concerns {

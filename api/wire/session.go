@@ -96,6 +96,9 @@ type Down struct {
 	// is their sum. Nothing of it is acted on before. See Split.
 	Part  []byte `cbor:"12,keyasint,omitempty"`
 	Parts int    `cbor:"13,keyasint,omitempty"`
+	// Ended are tasks of the node whose end the store has: nobody is told to send to
+	// their addresses after Revision.
+	Ended []string `cbor:"14,keyasint,omitempty"`
 }
 
 // Heartbeat says that there is nothing in the message.

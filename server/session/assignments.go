@@ -23,6 +23,7 @@ type assignments struct {
 type assigned struct {
 	version int64
 	spec    string
+	ended   bool
 }
 
 type sentSpec struct {
@@ -42,6 +43,7 @@ func (a *assignments) full(snapshot *store.Snapshot) []wire.Down {
 	out := newOutput(snapshot)
 	for task := range store.Find[api.Task](snapshot, store.ByNode, a.node) {
 		a.assign(out, task)
+		a.end(out, task.ID)
 	}
 	messages := out.finish()
 	messages[len(messages)-1].Full = true
@@ -78,7 +80,10 @@ func (a *assignments) delta(snapshot *store.Snapshot, dirty map[string]struct{})
 	for _, task := range here {
 		a.assign(out, task)
 	}
-	if len(out.last.Tasks) == 0 && len(out.last.Removed) == 0 {
+	for _, id := range ids {
+		a.end(out, id)
+	}
+	if len(out.last.Tasks) == 0 && len(out.last.Removed) == 0 && len(out.last.Ended) == 0 {
 		return nil
 	}
 	return out.finish()
@@ -101,8 +106,25 @@ func (a *assignments) assign(out *output, task *api.Task) {
 		a.forget(task.ID)
 		a.need(out, specID, revision)
 	}
-	a.tasks[task.ID] = assigned{version: task.Version, spec: specID}
+	a.tasks[task.ID] = assigned{version: task.Version, spec: specID, ended: a.tasks[task.ID].ended}
 	out.last.Tasks = append(out.last.Tasks, assignment)
+}
+
+// end tells, once, that the store has a task's end, if the task has addresses to rest.
+func (a *assignments) end(out *output, id string) {
+	known, sent := a.tasks[id]
+	if !sent || known.ended || !endedOn(store.Get[api.TaskStatus](out.snapshot, id)) {
+		return
+	}
+	known.ended = true
+	a.tasks[id] = known
+	out.last.Ended = append(out.last.Ended, id)
+}
+
+// endedOn says whether a status is of a task that has ended, and was on a network.
+func endedOn(object api.Object) bool {
+	status, ok := object.(*api.TaskStatus)
+	return ok && status != nil && status.State.Terminal() && len(status.Addresses) > 0
 }
 
 // need counts one more task of a spec, and sends it if it is the first.

@@ -46,6 +46,36 @@ func TestANodeGetsWhatItsTasksNeedAndNothingElse(t *testing.T) {
 	})
 }
 
+func TestANodeIsToldOnceThatTheStoreHasATasksEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, newStore(t, "n1", "n2"))
+		defer m.stop()
+		of := func(id, node string, state api.TaskState) *api.TaskStatus {
+			status := reached(id, "front", "10.1.0.17")
+			status.Node, status.State = node, state
+			return status
+		}
+		put(t, m.store, task("t1", "n1"), task("t2", "n1"), task("t3", "n1"), task("other", "n2"))
+		put(t, m.store, of("t1", "n1", api.TaskFailed), of("t2", "n1", api.TaskRunning), of("other", "n2", api.TaskRunning))
+		a := m.connect("n1")
+		defer a.hangUp()
+		require.Equal(t, []string{"t1"}, a.received()[0].Ended)
+
+		put(t, m.store, of("t2", "n1", api.TaskComplete), of("other", "n2", api.TaskFailed), &api.TaskStatus{Meta: api.Meta{ID: "t3"}, Node: "n1", State: api.TaskRejected})
+		m.settle()
+		next := a.received()
+		require.Len(t, next, 1)
+		require.Equal(t, []string{"t2"}, next[0].Ended, "t3 never had an address")
+		require.Equal(t, m.store.Snapshot().Revision(), next[0].Revision)
+
+		again := of("t2", "n1", api.TaskComplete)
+		again.Message = "ended with exit code 0"
+		put(t, m.store, again)
+		m.settle()
+		require.Empty(t, a.received())
+	})
+}
+
 func TestChangesAndRemovals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager(t, newStore(t, "n1"))

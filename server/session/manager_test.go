@@ -165,7 +165,7 @@ func (a *agent) received() []wire.Down {
 	defer a.mu.Unlock()
 	var found []wire.Down
 	for _, each := range a.messages {
-		if each.Welcome != nil || each.Full || each.Tasks != nil || each.Removed != nil || each.Open != nil || each.Error != nil || each.Specs != nil {
+		if each.Welcome != nil || each.Full || each.Tasks != nil || each.Removed != nil || each.Open != nil || each.Error != nil || each.Specs != nil || each.Ended != nil {
 			found = append(found, each)
 		}
 	}

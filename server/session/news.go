@@ -99,6 +99,9 @@ func (a *audience) tidings(update store.Update) *bulletin {
 			}
 		case api.KindTaskStatus:
 			tasks[change.ID] = true
+			if status, _ := change.New.(*api.TaskStatus); endedOn(status) && !endedOn(change.Old) {
+				b.of(status.Node).task(change.ID)
+			}
 		case api.KindService, api.KindEndpoint:
 			topics[topic{api.KindService, change.ID}] = struct{}{}
 		case api.KindNetwork:
