@@ -194,6 +194,10 @@ func (d *Dispatcher) observeNode(change store.Change, b *bulletin) {
 func (d *Dispatcher) observeStatus(change store.Change) {
 	status, _ := change.New.(*api.NodeStatus)
 	p := d.nodes[change.ID]
+	elsewhere := status != nil && status.State == api.NodeReady && status.Manager != d.config.Node
+	if p == nil && elsewhere {
+		delete(d.absent, change.ID) // it was written off, and is back with another manager
+	}
 	if status == nil || p == nil {
 		return
 	}
@@ -203,7 +207,7 @@ func (d *Dispatcher) observeStatus(change store.Change) {
 		}
 	}
 	switch {
-	case status.State == api.NodeReady && status.Manager != d.config.Node:
+	case elsewhere:
 		if p.session != nil {
 			p.session.cut(replaced())
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/store"
 )
 
 // newest returns the newest revision that the node was told since the last call, and
@@ -103,6 +104,38 @@ func TestANodeThatIsGoneHoldsNothingBackForLong(t *testing.T) {
 		require.Zero(t, settled, "also when the node is written off: its containers may run")
 		time.Sleep(10 * time.Second)
 		_, settled = a.newest()
+		require.GreaterOrEqual(t, settled, told)
+	})
+}
+
+func TestANodeThatIsBackWithAnotherManagerHoldsNothingBackHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, a, b, c := twoOnANetwork(t, nil)
+		defer m.stop()
+		defer a.hangUp()
+		defer c.hangUp()
+		b.hangUp()
+		time.Sleep(10 * time.Second)
+		status := *store.Get[api.NodeStatus](m.store.Snapshot(), "n2")
+		require.Equal(t, api.NodeDown, status.State)
+		for range 3 {
+			a.obey(m)
+			c.obey(m)
+		}
+		m.withdraw("t1", "n1")
+		told, _ := a.newest()
+		a.send(wire.Up{Applied: told})
+		m.settle()
+		status.State, status.Manager, status.Session = api.NodeReady, "another", "another"
+		put(t, m.store, &status)
+		var settled int64
+		for range 3 {
+			time.Sleep(time.Second)
+			revision, all := a.newest()
+			settled = max(settled, all)
+			a.send(wire.Up{Applied: revision})
+			c.obey(m)
+		}
 		require.GreaterOrEqual(t, settled, told)
 	})
 }
