@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"time"
 
@@ -13,10 +14,16 @@ import (
 
 type nodeChange func(current *api.NodeStatus, now time.Time) *api.NodeStatus
 
+// errHungUp is the end of a session that the node did not wait for.
+var errHungUp = errors.New("the node hung up before its session began")
+
 // arrived makes the node ready in a new session, unless that has ended before it
 // could be written: the node may have opened another one elsewhere by then.
 func arrived(ctx context.Context, s *session, info api.NodeInfo, manager string) nodeChange {
 	return func(current *api.NodeStatus, now time.Time) *api.NodeStatus {
+		if s.conn != nil && s.conn.Closed() {
+			s.cut(errHungUp) // this was long in coming
+		}
 		if ctx.Err() != nil {
 			return nil
 		}

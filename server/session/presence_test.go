@@ -1,6 +1,8 @@
 package session
 
 import (
+	"context"
+	"net"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -9,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/api/wire/tcp"
 )
 
 func TestASilentNodeIsDown(t *testing.T) {
@@ -81,4 +84,27 @@ func TestAManagersRestartIsNoLoss(t *testing.T) {
 		require.Equal(t, api.NodeReady, m.node("n1").State)
 		require.Equal(t, api.NodeDown, m.node("n2").State, "it did not come back")
 	})
+}
+
+// A database that hangs must not let a session begin that its node has given up: it may
+// have another one by then.
+func TestASessionThatItsNodeGaveUpDoesNotBegin(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	node, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	accepted, err := listener.Accept()
+	require.NoError(t, err)
+	defer accepted.Close()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	s := &session{node: "n1", id: "old", conn: tcp.New(accepted), cancel: cancel}
+	arrive := arrived(ctx, s, api.NodeInfo{}, "manager")
+	newer := &api.NodeStatus{Meta: api.Meta{ID: "n1"}, State: api.NodeReady, Session: "new", Manager: "another"}
+
+	require.Equal(t, "old", arrive(newer, time.Now()).Session)
+	require.NoError(t, node.Close())
+	require.Eventually(t, s.conn.Closed, time.Minute, time.Millisecond)
+	require.Nil(t, arrive(newer, time.Now()))
+	require.ErrorIs(t, context.Cause(ctx), errHungUp)
 }

@@ -133,6 +133,7 @@ func (d *Dispatcher) open(ctx context.Context, node string, address netip.Addr, 
 		return nil, err
 	}
 	s.committed.Store(revision)
+	s.hear() // what kept it waiting was the database
 	if len(message.Statuses) > 0 {
 		d.scribe.report(s, message.Statuses)
 	}

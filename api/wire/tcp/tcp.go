@@ -103,6 +103,17 @@ func (c *Conn) full() bool {
 	return err == nil && full
 }
 
+// Closed says whether the other end has closed the connection, though nobody has read
+// that far.
+func (c *Conn) Closed() bool {
+	closed := false
+	err := c.control(func(fd int) {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		closed = err == nil && info.State != unix.BPF_TCP_ESTABLISHED
+	})
+	return err == nil && closed
+}
+
 type contextKey struct{}
 
 // WithConn lets those who answer a request know the Conn that it came on: conn or

@@ -57,22 +57,37 @@ func TestAProcessThatReadsNothingIsNoSilentHost(t *testing.T) {
 	require.False(t, conn.Silent())
 }
 
+func TestThatTheOtherEndClosedIsKnownBeforeItIsRead(t *testing.T) {
+	conn, other := pair(t)
+	_, err := other.Write([]byte("unread"))
+	require.NoError(t, err)
+	require.False(t, conn.Closed())
+	require.NoError(t, other.Close())
+	require.Eventually(t, conn.Closed, time.Minute, time.Millisecond)
+}
+
 // watched is a connection whose other end, which says and reads nothing, is gone after a
 // second of silence.
 func watched(t *testing.T) *Conn {
 	t.Helper()
+	conn, _ := pair(t)
+	require.NoError(t, conn.Watch(time.Second))
+	return conn
+}
+
+func pair(t *testing.T) (conn *Conn, other net.Conn) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
-	other, err := net.Dial("tcp", listener.Addr().String())
+	other, err = net.Dial("tcp", listener.Addr().String())
 	require.NoError(t, err)
 	t.Cleanup(func() { other.Close() })
 	accepted, err := listener.Accept()
 	require.NoError(t, err)
-	conn := New(accepted)
+	conn = New(accepted)
 	t.Cleanup(func() { conn.Close() })
-	require.NoError(t, conn.Watch(time.Second))
-	return conn
+	return conn, other
 }
 
 func setLoopback(t *testing.T, up bool) {
