@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -144,8 +143,8 @@ func (s *Store) try(ctx context.Context, resolved store.Resolved, writes []write
 	}
 	for {
 		fence := s.fenceKey()
-		response, err := s.propose(ctx, append(slices.Clip(compares), free(fence)), ops, otherwise)
-		if errors.Is(err, errElected) && (found || len(ops) == 0) {
+		response, err := s.propose(ctx, attemptTime, append(slices.Clip(compares), free(fence)), ops, otherwise)
+		if open(err) && (found || len(ops) == 0) {
 			if len(ops) == 0 {
 				continue
 			}

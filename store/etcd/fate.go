@@ -39,7 +39,7 @@ func (s *Store) fate(ctx context.Context, fence string, p *probe) (int64, error)
 	put := []clientv3.Op{clientv3.OpPut(fence, string(s.Sealer.Seal(fence, nil)), clientv3.WithLease(lease.ID))}
 	var response *clientv3.TxnResponse
 	for err = errElected; errors.Is(err, errElected); { // to put it twice is to put it
-		response, err = s.propose(ctx, nil, put, nil)
+		response, err = s.propose(ctx, 0, nil, put, nil) // etcd says why it does not answer
 	}
 	if err != nil {
 		return 0, explain(ctx, doing, err)

@@ -82,7 +82,7 @@ func (s *Store) take(ctx context.Context, id string) (term *leadership, again bo
 		return nil, false, err
 	}
 	key := s.leaderKey()
-	response, err := s.propose(ctx,
+	response, err := s.propose(ctx, 0,
 		[]clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", from.revision)}, []clientv3.Op{clientv3.OpPut(key, value)}, nil)
 	if err != nil {
 		s.retract(clientv3.Compare(clientv3.Value(key), "=", value))

@@ -25,6 +25,7 @@ type deposed struct {
 	etcd.Seat
 	clientv3.KV
 	written bool   // the transaction had reached the others
+	silent  bool   // no other leader is elected
 	then    func() // what happened before the next attempt
 	late    func() // delivers the lost one, if it was not written, whenever it is called
 
@@ -74,8 +75,10 @@ func (l *lost) Commit() (*clientv3.TxnResponse, error) {
 		l.by.then()
 	}
 	l.by.mu.Lock()
-	close(l.by.elected)
-	l.by.elected = make(chan struct{})
+	if !l.by.silent {
+		close(l.by.elected)
+		l.by.elected = make(chan struct{})
+	}
 	l.by.mu.Unlock()
 	<-l.ctx.Done()
 	return nil, l.ctx.Err()
@@ -193,10 +196,16 @@ func TestATransactionThatOthersWroteOverIsNotRepeated(t *testing.T) {
 }
 
 func TestATransactionOutlivesTheLeaderThatItWasSentTo(t *testing.T) {
-	for name, written := range map[string]bool{"it had reached the others": true, "it was lost": false} {
+	for name, c := range map[string]struct{ written, silent bool }{
+		"it had reached the others":              {written: true},
+		"it was lost":                            {},
+		"it had, and no leader was elected":      {written: true, silent: true},
+		"it was lost, and no leader was elected": {silent: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			s, d := depose(t)
-			d.arm(written, nil)
+			d.silent = c.silent
+			d.arm(c.written, nil)
 			began := time.Now()
 			tx := &store.Tx{}
 			tx.Create(&api.Service{Meta: api.Meta{ID: "s1"}, Name: "web"})
