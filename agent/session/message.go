@@ -107,19 +107,24 @@ func (s *session) act(before <-chan struct{}, done chan<- struct{}) {
 	}
 	for {
 		select {
-		case <-s.over:
-			if !s.heard.IsZero() {
-				s.config.Node.Lost(s.heard)
-			}
-			return
 		case down := <-s.todo:
-			if s.live.Err() != nil {
-				continue
-			}
-			if err := s.apply(down); err != nil {
-				s.cancel(err)
-			}
+			s.do(down)
+			continue
+		case <-s.over:
 		}
+		break
+	}
+	for len(s.todo) > 0 { // it was told before the end, perhaps as the reason
+		s.do(<-s.todo)
+	}
+	if !s.heard.IsZero() {
+		s.config.Node.Lost(s.heard)
+	}
+}
+
+func (s *session) do(down wire.Down) {
+	if err := s.apply(down); err != nil {
+		s.cancel(err)
 	}
 }
 

@@ -232,7 +232,6 @@ func TestANodeThatHangsFindsAnotherManager(t *testing.T) {
 	first := next(t, m.sessions)
 	first.down(welcome(time.Hour))
 	first.down(wire.Down{Tasks: []wire.Assignment{{NodeName: "old"}}, Revision: 7})
-	first.down(wire.Down{Tasks: []wire.Assignment{{NodeName: "dropped"}}, Revision: 8})
 	next(t, hangs)
 	close(first.end)
 	second := next(t, m.sessions)
@@ -243,8 +242,24 @@ func TestANodeThatHangsFindsAnotherManager(t *testing.T) {
 	require.Empty(t, n.lost)
 	close(release)
 	require.Equal(t, "old", next(t, n.applied).Tasks[0].NodeName)
-	next(t, n.lost)
+	require.NotZero(t, next(t, n.lost))
 	require.Equal(t, "new", next(t, n.applied).Tasks[0].NodeName)
+}
+
+// A removed node is told that it has no tasks any more, and why its session ends.
+func TestWhatComesBeforeTheReasonIsDone(t *testing.T) {
+	m, n := newManager(t), newNode()
+	start(t, m, n)
+	first := next(t, m.sessions)
+	first.down(welcome(time.Hour))
+	for i := range 20 {
+		first.down(wire.Down{Tasks: []wire.Assignment{{Task: api.Task{Slot: i}}}})
+	}
+	first.down(wire.Down{Error: api.Errorf(api.CodeForbidden, "removed")})
+	next(t, n.lost)
+	for i := range 20 {
+		require.Equal(t, i, next(t, n.applied).Tasks[0].Task.Slot)
+	}
 }
 
 // converse holds a session over pipes with an hour between heartbeats and nine until
