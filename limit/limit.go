@@ -52,7 +52,7 @@ type Limits struct {
 	Requests, AllRequests float64
 	// AtOnce are the requests of one source that are answered at the same time.
 	AtOnce int
-	// BodyLimit of a stranger's request in bytes, BodyTimeout to read it.
+	// BodyLimit of a request's body in bytes, BodyTimeout to read it: see Gate.Bound.
 	BodyLimit   int64
 	BodyTimeout time.Duration
 	// Failures are the refused proofs (join tokens) a second of one source, after

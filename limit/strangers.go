@@ -30,16 +30,20 @@ func (g *Gate) Strangers(next http.Handler, known func(*http.Request) bool, refu
 			return
 		}
 		defer g.finish(from)
-		control := http.NewResponseController(w)
-		// Without deadlines, as in tests of handlers, there is no slow client either.
-		_ = control.SetReadDeadline(time.Now().Add(g.limits.BodyTimeout))
-		r.Body = http.MaxBytesReader(w, r.Body, g.limits.BodyLimit)
+		g.Bound(w, r)
 		answer := &watched{ResponseWriter: w}
 		next.ServeHTTP(answer, r)
 		if answer.status == http.StatusUnauthorized {
 			from.failures.Allow()
 		}
 	})
+}
+
+// Bound bounds a request's body, in bytes and in time.
+func (g *Gate) Bound(w http.ResponseWriter, r *http.Request) {
+	// Without deadlines, as in tests of handlers, there is no slow client either.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(g.limits.BodyTimeout))
+	r.Body = http.MaxBytesReader(w, r.Body, g.limits.BodyLimit)
 }
 
 // begin lets one more request of the address be answered, or says why not.

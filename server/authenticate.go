@@ -82,9 +82,14 @@ func (s *Server) limit(next http.Handler) http.Handler {
 		return known
 	}
 	return s.gate.Strangers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if peer, _ := ca.PeerFrom(r.Context()); peer.Role == ca.RoleWorker && !s.gate.Spend(nameOf(peer), s.cost(peer, r)) {
-			session.Refuse(w, tooMany())
-			return
+		if peer, _ := ca.PeerFrom(r.Context()); peer.Role == ca.RoleWorker {
+			if !s.gate.Spend(nameOf(peer), s.cost(peer, r)) {
+				session.Refuse(w, tooMany())
+				return
+			}
+			if !endless(r) {
+				s.gate.Bound(w, r)
+			}
 		}
 		next.ServeHTTP(w, r)
 	}), known, func(w http.ResponseWriter, why limit.Verdict) {
@@ -109,6 +114,12 @@ func (s *Server) cost(peer ca.Peer, r *http.Request) int {
 		return sessionCost
 	}
 	return 1
+}
+
+// endless says that what a worker sends has no end that could be waited for: a session
+// and a stream bound by themselves what they keep.
+func endless(r *http.Request) bool {
+	return r.URL.Path == "/v1/session" || strings.HasPrefix(r.URL.Path, "/v1/streams/")
 }
 
 func tooMany() error {

@@ -2,12 +2,14 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,6 +24,8 @@ import (
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/server/managers"
+	"github.com/orc-project/orc/server/session"
 )
 
 // TestOneHostileClientStarvesNobody lets one address do all that it can without a
@@ -109,6 +113,51 @@ func TestAWorkerThatAsksTooMuchIsRefused(t *testing.T) {
 	}
 	other := c.clientFrom(agentAddress, c.certificate("w2", ca.RoleWorker).Client())
 	require.Equal(t, http.StatusOK, c.get(t, other, "/v1/version"))
+}
+
+// TestAWorkersRequestsAreSmallAndSoonThere opens as many as it may, and comes to the end of
+// none.
+func TestAWorkersRequestsAreSmallAndSoonThere(t *testing.T) {
+	c := newCluster(t)
+	c.limits = limit.Default()
+	c.limits.BodyTimeout = 300 * time.Millisecond
+	c.put(&api.Node{Meta: api.Meta{ID: "w1"}, Name: "w1", Role: api.RoleWorker, Runs: true})
+	answered := make(chan error, 1)
+	c.address, _ = c.serveAPI("m2", filepath.Join(t.TempDir(), "orc.sock"), func(*session.Dispatcher, *managers.Managers) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, err := io.Copy(io.Discard, r.Body)
+			answered <- err
+		})
+	})
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		config := c.node("w1", api.RoleWorker).Client()
+		config.NextProtos = []string{protocol}
+		transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: protocol == "h2"}
+		defer transport.CloseIdleConnections()
+		post := func(body io.Reader) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+c.address+"/v1/renew", body)
+			require.NoError(t, err)
+			if response, err := transport.RoundTrip(request); err == nil {
+				response.Body.Close()
+			}
+		}
+		said, says := io.Pipe()
+		go post(said)
+		_, err := io.WriteString(says, "{")
+		require.NoError(t, err)
+		select {
+		case err := <-answered:
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded, protocol)
+		case <-time.After(patience):
+			t.Error(protocol, "its end is waited for")
+		}
+		says.Close()
+		go post(bytes.NewReader(make([]byte, limit.Default().BodyLimit+1)))
+		var tooLarge *http.MaxBytesError
+		require.ErrorAs(t, <-answered, &tooLarge, protocol)
+	}
 }
 
 func TestStreamsThatWereAskedForCostAWorkerNothing(t *testing.T) {

@@ -82,7 +82,11 @@ func (s *session) run(ctx context.Context) (welcomed bool, err error) {
 		return false, s.why(err)
 	}
 	hello := &wire.Hello{Protocol: wire.Protocol, Session: api.NewID(), Info: s.config.Info()}
-	told := s.tell(wire.Up{Hello: hello}, s.config.Node.Statuses(s.live))
+	// By itself: a manager reads little before it knows whom it has.
+	told := s.send(wire.Up{Hello: hello})
+	if told == nil {
+		told = s.tell(wire.Up{}, s.config.Node.Statuses(s.live))
+	}
 	welcome, err := s.greet() // which may say why telling failed
 	if err = cmp.Or(err, told); err != nil || !late.Stop() || !early() {
 		return false, s.why(err)

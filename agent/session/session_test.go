@@ -23,7 +23,8 @@ func TestASessionCarriesAssignmentsDownAndStatusesUp(t *testing.T) {
 	c := next(t, m.sessions)
 	first := next(t, c.up)
 	require.Equal(t, "host", first.Hello.Info.Hostname)
-	require.Equal(t, "all", first.Statuses[0].Node)
+	require.Empty(t, first.Statuses, "a manager reads little before it knows whom it has")
+	require.Equal(t, "all", next(t, c.up).Statuses[0].Node)
 
 	c.down(welcome(time.Minute))
 	require.EqualValues(t, 7, until(t, c, func(up wire.Up) bool { return up.Applied != 0 }).Applied)
@@ -159,9 +160,8 @@ func TestManyStatusesComeInSeveralMessages(t *testing.T) {
 	m := newManager(t)
 	start(t, m, many{newNode()})
 	c := next(t, m.sessions)
-	hello := next(t, c.up)
-	require.NotNil(t, hello.Hello)
-	require.Len(t, hello.Statuses, maxStatuses)
+	require.NotNil(t, next(t, c.up).Hello)
+	require.Len(t, next(t, c.up).Statuses, maxStatuses)
 	require.Len(t, next(t, c.up).Statuses, maxStatuses)
 	require.Len(t, next(t, c.up).Statuses, 1)
 }

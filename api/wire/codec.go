@@ -65,17 +65,24 @@ func Write(w io.Writer, message any) error {
 // Read receives one message. io.EOF means an end between two messages. What it says
 // may be stored: a text that is not UTF-8 is an error.
 func Read(r io.Reader, message any) error {
+	if _, up := message.(*Up); up {
+		return read(r, message, MaxUp, maxUpItems)
+	}
+	return read(r, message, MaxMessage, MaxMessage)
+}
+
+// ReadHello is Read for the first message of a session.
+func ReadHello(r io.Reader, up *Up) error { return read(r, up, MaxHello, maxHelloItems) }
+
+// read receives a message of so many bytes and so many data items at most.
+func read(r io.Reader, message any, limit uint32, most int) error {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return err
 	}
 	size := binary.BigEndian.Uint32(head[:])
-	if size > MaxMessage {
-		return fmt.Errorf("receive message: %d bytes are more than %d", size, MaxMessage)
-	}
-	_, up := message.(*Up)
-	if up && size > MaxUp {
-		return fmt.Errorf("receive message: %d bytes are more than %d", size, MaxUp)
+	if size > limit {
+		return fmt.Errorf("receive message: %d bytes are more than %d", size, limit)
 	}
 	body := make([]byte, size)
 	if _, err := io.ReadFull(r, body); err != nil {
@@ -87,8 +94,8 @@ func Read(r io.Reader, message any) error {
 	if bytes.Equal(body, heartbeat[4:]) {
 		return nil // as most messages: the decoder is not needed
 	}
-	if up && items(body) > maxUpItems {
-		return fmt.Errorf("receive message: it has more than %d parts", maxUpItems)
+	if most < len(body) && items(body) > most { // an item is a byte at least
+		return fmt.Errorf("receive message: it has more than %d parts", most)
 	}
 	if err := strict.Unmarshal(body, message); err != nil {
 		return fmt.Errorf("decode message: %w", err)

@@ -42,6 +42,19 @@ func TestAnUpIsBounded(t *testing.T) {
 	require.ErrorContains(t, send(make([]byte, MaxUp+1)), "more than")
 }
 
+func TestAHelloIsBounded(t *testing.T) {
+	send := func(body []byte) error {
+		return ReadHello(bytes.NewReader(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)), &Up{})
+	}
+	data, err := Marshal(Up{Hello: &Hello{Info: api.NodeInfo{Volumes: make([]string, 1000)}}, Statuses: make([]api.TaskStatus, 200)})
+	require.NoError(t, err)
+	require.NoError(t, send(data))
+	bomb, err := Marshal(map[int]any{2: make([]struct{}, maxHelloItems)})
+	require.NoError(t, err)
+	require.ErrorContains(t, send(bomb), "parts")
+	require.ErrorContains(t, send(make([]byte, MaxHello+1)), "more than")
+}
+
 // FuzzItems shows that no well-formed value is counted for less than what it has.
 func FuzzItems(f *testing.F) {
 	data, err := Marshal(message())

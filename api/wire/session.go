@@ -41,12 +41,20 @@ const MaxUp = 8 << 20
 // thousand.
 const maxUpItems = 1 << 18
 
+// MaxHello is the largest encoded first Up, in bytes, and maxHelloItems how many data
+// items it may have: it comes before a session counts for anything. An older node sends
+// statuses with it.
+const (
+	MaxHello      = 512 << 10
+	maxHelloItems = 1 << 14
+)
+
 // Up is a message from a node. Every field may be absent; an empty one is a
 // heartbeat.
 type Up struct {
 	Hello *Hello `cbor:"1,keyasint,omitempty"`
-	// Statuses are those that changed, whole. After a new session the node sends
-	// all of them once.
+	// Statuses are those that changed, whole. After the Hello of a new session the node
+	// sends all of them once.
 	Statuses []api.TaskStatus `cbor:"2,keyasint,omitempty"`
 	// Info replaces what Hello said of the node.
 	Info *api.NodeInfo `cbor:"3,keyasint,omitempty"`

@@ -55,6 +55,7 @@ type Dispatcher struct {
 	snapshot *store.Snapshot // what sessions were last told of
 	timeout  time.Duration
 	nodes    map[string]*presence // by node ID: those that this manager answers for
+	opening  map[string]*opening  // by node ID: sessions that are no sessions yet
 	due      time.Time            // when the first of them may be silent for too long
 	absent   map[string]absence   // by node ID: those whose connection broke
 	audience *audience            // of snapshot
@@ -67,7 +68,7 @@ type Dispatcher struct {
 func New(config Config, log *zap.Logger) *Dispatcher {
 	d := &Dispatcher{
 		config: config, log: log.Named("session"),
-		nodes: make(map[string]*presence), streams: make(map[string]*pending),
+		nodes: make(map[string]*presence), opening: make(map[string]*opening), streams: make(map[string]*pending),
 		absent: make(map[string]absence), acted: make(chan struct{}, 1),
 	}
 	d.scribe = newScribe(config.Store, d.log)

@@ -41,6 +41,34 @@ func (d *Dispatcher) enter() (context.Context, error) {
 	return d.running, nil
 }
 
+// opening is a session from its first byte until it is open, or is none.
+type opening struct {
+	cancel context.CancelCauseFunc
+	ended  chan struct{}
+}
+
+// begins notes that a session of a node is opening, until done is called. There is one at
+// a time, the newest: what each has sent is in memory, and counts for nothing yet.
+func (d *Dispatcher) begins(node string, cancel context.CancelCauseFunc) (done func()) {
+	mine := &opening{cancel, make(chan struct{})}
+	d.mu.Lock()
+	before := d.opening[node]
+	d.opening[node] = mine
+	d.mu.Unlock()
+	if before != nil {
+		before.cancel(replaced())
+		<-before.ended
+	}
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.opening[node] == mine {
+			delete(d.opening, node)
+		}
+		close(mine.ended)
+	}
+}
+
 // claim makes s its node's session. An older one is cut.
 func (d *Dispatcher) claim(s *session) error {
 	d.mu.Lock()

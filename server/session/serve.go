@@ -96,14 +96,18 @@ func parting(down io.Writer, s *session, why *api.Error) error {
 
 // open reads Hello and writes the transition to ready.
 func (d *Dispatcher) open(ctx context.Context, node string, address netip.Addr, up io.Reader, cancel context.CancelCauseFunc) (_ *session, err error) {
+	defer d.begins(node, cancel)()
+	if context.Cause(ctx) != nil {
+		return nil, context.Cause(ctx)
+	}
 	late := time.AfterFunc(helloTimeout, func() { cancel(api.Errorf(api.CodeInvalid, "no hello within %s", helloTimeout)) })
 	var message wire.Up
-	err = wire.Read(up, &message)
+	err = wire.ReadHello(up, &message)
 	if late.Stop(); context.Cause(ctx) != nil {
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, err
+		return nil, api.Invalidf("read the hello: %w", err)
 	}
 	hello := message.Hello
 	switch {

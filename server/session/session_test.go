@@ -1,6 +1,10 @@
 package session
 
 import (
+	"bytes"
+	"io"
+	"net/netip"
+	"os"
 	"testing"
 	"testing/synctest"
 
@@ -63,6 +67,69 @@ func TestHelloIsChecked(t *testing.T) {
 		a := m.connectAs("n1", "short")
 		require.True(t, a.isCut())
 		require.Equal(t, api.CodeInvalid, a.received()[0].Error.Code)
+	})
+}
+
+// TestANodeOpensOneSessionAtATime has it come again and again before any of its sessions
+// has begun.
+func TestANodeOpensOneSessionAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, newStore(t, "n1", "n2"))
+		defer m.stop()
+		var ended [3]chan struct{}
+		var told [3]bytes.Buffer
+		for i := range ended {
+			ended[i] = make(chan struct{})
+			said, says := io.Pipe()
+			defer says.Close()
+			go func() {
+				defer close(ended[i])
+				ctx, err := m.d.enter()
+				if err != nil {
+					return
+				}
+				defer m.d.wg.Done()
+				m.d.serve(ctx, "n1", netip.Addr{}, said, &told[i], func() { said.CloseWithError(os.ErrDeadlineExceeded) })
+			}()
+			_, err := says.Write([]byte{0, 0})
+			require.NoError(t, err)
+			synctest.Wait()
+		}
+		for i := range 2 {
+			<-ended[i]
+			var down wire.Down
+			require.NoError(t, wire.Read(&told[i], &down))
+			require.Equal(t, api.CodeConflict, down.Error.Code)
+		}
+		select {
+		case <-ended[2]:
+			t.Error("the newest counts")
+		default:
+		}
+		other := m.connect("n2")
+		require.False(t, other.isCut(), "it is the other's own affair")
+		other.hangUp()
+		a := m.connect("n1")
+		<-ended[2]
+		require.False(t, a.isCut())
+		a.hangUp()
+		m.d.mu.Lock()
+		require.Empty(t, m.d.opening)
+		m.d.mu.Unlock()
+	})
+}
+
+func TestTheFirstMessageIsSmall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, newStore(t, "n1"))
+		defer m.stop()
+		var told bytes.Buffer
+		hello := encoded(t, wire.Up{Hello: &wire.Hello{Protocol: wire.Protocol, Session: api.NewID()}, Statuses: make([]api.TaskStatus, 4096)})
+		m.converse("n1", hello, nil, &told)
+		require.Nil(t, m.node("n1"))
+		var down wire.Down
+		require.NoError(t, wire.Read(&told, &down))
+		require.Equal(t, api.CodeInvalid, down.Error.Code)
 	})
 }
 
