@@ -17,6 +17,9 @@ func (d *Draft) finish() error { return d.connect() }
 // connect drafts the services' endpoints.
 func (d *Draft) connect() error {
 	wishes := d.wishes()
+	if err := d.attach(wishes); err != nil {
+		return err
+	}
 	if err := d.ledger.Ready(wishes); err != nil {
 		return err
 	}

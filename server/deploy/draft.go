@@ -9,6 +9,7 @@ package deploy
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -38,6 +39,7 @@ type Draft struct {
 	puts     map[objectKey]put
 	order    []objectKey
 	requires map[objectKey]api.Object
+	marks    map[objectKey]bool // to be written, see attach
 	// services are what this draft makes of services, by ID; nil when removed.
 	services map[string]*api.ServiceSpec
 	ledger   *network.Ledger
@@ -57,7 +59,7 @@ type put struct {
 func NewDraft(snapshot *store.Snapshot, now time.Time, newID func() string) *Draft {
 	return &Draft{
 		snapshot: snapshot, now: now.UTC(), newID: newID,
-		puts: make(map[objectKey]put), requires: make(map[objectKey]api.Object), services: make(map[string]*api.ServiceSpec),
+		puts: make(map[objectKey]put), requires: make(map[objectKey]api.Object), marks: make(map[objectKey]bool), services: make(map[string]*api.ServiceSpec),
 		ledger: network.Open(snapshot),
 	}
 }
@@ -82,19 +84,19 @@ func (d *Draft) Tx() *store.Tx {
 			tx.Update(p.after)
 		}
 	}
-	var required []api.Object
-	for key, object := range d.requires {
-		if _, written := d.puts[key]; !written {
-			required = append(required, object)
+	d.setMarks(tx)
+	for _, key := range sortedKeys(d.requires) {
+		if _, written := d.puts[key]; !written && !d.marks[key] {
+			tx.Require(d.requires[key])
 		}
 	}
-	slices.SortFunc(required, func(a, b api.Object) int {
-		return cmp.Or(cmp.Compare(a.Kind(), b.Kind()), cmp.Compare(a.Header().ID, b.Header().ID))
-	})
-	for _, object := range required {
-		tx.Require(object)
-	}
 	return tx
+}
+
+func sortedKeys[V any](of map[objectKey]V) []objectKey {
+	return slices.SortedFunc(maps.Keys(of), func(a, b objectKey) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id))
+	})
 }
 
 // Now is the draft's time.
@@ -156,7 +158,8 @@ func (d *Draft) drop(kind api.Kind, id string) {
 	d.order = slices.DeleteFunc(d.order, func(k objectKey) bool { return k == key })
 }
 
-// require lets the commit fail when an object that the draft read has changed.
+// require lets the commit fail when an object that the draft read has changed; with
+// version 0, when it has come to exist.
 func (d *Draft) require(object api.Object) {
 	d.requires[objectKey{object.Kind(), object.Header().ID}] = object
 }

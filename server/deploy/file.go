@@ -142,6 +142,7 @@ func (d *Draft) reviseFile(before *file, spec api.FileSpec, reason string) {
 // archive keeps the version that is to be replaced, and drops older ones that no
 // revision refers to any more.
 func (d *Draft) archive(f *file) {
+	d.require(d.mark(f.kind, markID(f)).object())
 	used := make(map[int]bool)
 	for revision := range store.All[api.Revision](d.snapshot) {
 		for _, reference := range references(&revision.Spec, f.kind) {
@@ -181,6 +182,11 @@ func (d *Draft) archived(f *file) []*file {
 }
 
 func (d *Draft) removeFile(f *file, reason string) {
+	if mark := d.mark(f.kind, markID(f)).object(); mark.Header().Version == 0 {
+		d.require(mark)
+	} else {
+		d.remove(mark)
+	}
 	d.remove(f.object())
 	for _, old := range d.archived(f) {
 		d.remove(old.object())

@@ -46,6 +46,7 @@ func (d *Draft) RemoveNetwork(network *api.Network, reason string) error {
 	if len(users) > 0 {
 		return inUse(api.KindNetwork, network.Name, users)
 	}
+	d.alone(network)
 	d.remove(network)
 	d.step(Remove, api.KindNetwork, network.Name, reason)
 	return nil

@@ -98,6 +98,10 @@ func (l *Ledger) peek(id string) *api.Block {
 // reserve makes sure that no other draft takes subnets or ports at the same time.
 func (l *Ledger) reserve() *api.Block { return l.block(api.IngressID, "") }
 
+// Attach makes sure that nobody who has not seen the draft's services removes a
+// network: that compares the block.
+func (l *Ledger) Attach(network string) { l.block(network, "") }
+
 // network is a network as the draft has it, or nil.
 func (l *Ledger) network(id string) *api.Network {
 	if drafted := l.networks[id]; drafted != nil {

@@ -79,6 +79,10 @@ func eventOf(s *store.Snapshot, change store.Change) (api.Event, bool) {
 		if !listed(object) {
 			return event, false
 		}
+	case *api.Volume:
+		if old, _ := change.Old.(*api.Volume); change.New != nil && old != nil && api.EqualSpec(old.Spec, o.Spec) {
+			return event, false // a service begins to use it, see server/deploy
+		}
 	case *api.Revision, *api.AppRevision, *api.Block:
 		return event, false
 	}
