@@ -83,7 +83,10 @@ func (p *pass) forgetSpecs() {
 	slices.SortFunc(numbers, func(a, b *api.Revision) int { return cmp.Compare(b.Number, a.Number) })
 	for _, revision := range numbers[api.RevisionHistoryLimit:] {
 		if !used[revision.Number] {
-			p.step(ForgetSpec, revision, nil, "older than the history that is kept")
+			// Whoever goes back to it meanwhile writes the service.
+			p.steps = append(p.steps, Step{
+				Action: ForgetSpec, Service: p.id, Before: revision, Needs: p.service, Reason: "older than the history that is kept",
+			})
 		}
 	}
 }

@@ -40,7 +40,7 @@ func (p *pass) run() {
 		return
 	}
 	if p.revision = p.current(p.service); p.revision == nil {
-		return // both are committed together: the next view has it
+		return // nobody removes it while it is the current one; service ls says so if it is gone
 	}
 	p.placers = make(map[int]*placer)
 	if p.revision.Spec.Mode.Job() {

@@ -28,6 +28,9 @@ type Step struct {
 	// Before is the object that is replaced or deleted (nil: After is new), and
 	// After what it becomes (nil: it is deleted).
 	Before, After api.Object
+	// Needs, which may be nil, is an object that must still be as the plan saw it
+	// unless another step of the batch writes it.
+	Needs api.Object
 	// Reason is for people: "slot 2: node n3 is down".
 	Reason string
 }

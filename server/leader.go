@@ -214,7 +214,7 @@ func (p *pass) tell(steps []scheduler.Step) {
 			continue
 		}
 		p.log.Info(string(step.Action), zap.String("about", api.ShortID(step.Service)),
-			zap.String("object", api.ShortID(subject(step))), zap.String("reason", step.Reason))
+			zap.String("object", api.ShortID(changed(step).Header().ID)), zap.String("reason", step.Reason))
 	}
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/scheduler"
+	"github.com/orc-project/orc/server/deploy"
 	"github.com/orc-project/orc/store"
 	"github.com/orc-project/orc/store/memory"
 )
@@ -159,4 +161,36 @@ func TestStepsOfAServiceStayTogether(t *testing.T) {
 	}
 	require.Equal(t, [][]string{{"a", "a", "b", "b"}, {"c"}, {"d", "d", "d", "d"}, {"d"}}, sizes)
 	require.Empty(t, batches(nil, 4))
+}
+
+// TestARevisionIsNotForgottenWhileSomebodyGoesBackToIt: the leader's plan is older than
+// the way back.
+func TestARevisionIsNotForgottenWhileSomebodyGoesBackToIt(t *testing.T) {
+	s := memory.New()
+	defer s.Close()
+	commit := func(tx *store.Tx) error {
+		_, err := s.Commit(t.Context(), tx)
+		return err
+	}
+	const revisions = api.RevisionHistoryLimit + 2
+	tx := &store.Tx{}
+	tx.Create(&api.Service{Meta: api.Meta{ID: "web"}, Name: "web", Current: revisions, Previous: revisions - 1, Last: revisions})
+	for number := 1; number <= revisions; number++ {
+		spec := api.ServiceSpec{Name: "web", Container: api.ContainerSpec{Image: fmt.Sprintf("web:%d", number)}}
+		tx.Create(&api.Revision{Meta: api.Meta{ID: api.RevisionID("web", number)}, Service: "web", Number: number, Spec: spec})
+	}
+	require.NoError(t, commit(tx))
+	plan := scheduler.New(s.Snapshot()).Plan(time.Now())
+	forgets := slices.ContainsFunc(plan.Steps, func(step scheduler.Step) bool { return step.Action == scheduler.ForgetSpec })
+	require.True(t, forgets)
+
+	draft := deploy.NewDraft(s.Snapshot(), time.Now(), api.NewID)
+	require.NoError(t, draft.RollbackService(store.Get[api.Service](s.Snapshot(), "web"), 1))
+	require.NoError(t, commit(draft.Tx()))
+	require.ErrorIs(t, commit(transaction(plan.Steps, time.Now())), store.ErrConflict)
+	require.NotNil(t, deploy.CurrentSpec(s.Snapshot(), store.Get[api.Service](s.Snapshot(), "web")))
+
+	plan = scheduler.New(s.Snapshot()).Plan(time.Now())
+	require.NoError(t, commit(transaction(plan.Steps, time.Now())), "what it needs and what it writes may be the same")
+	require.Nil(t, store.Get[api.Revision](s.Snapshot(), api.RevisionID("web", 2)))
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"time"
 
+	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/scheduler"
 	"github.com/orc-project/orc/store"
 )
@@ -30,9 +31,22 @@ func batches(steps []scheduler.Step, limit int) [][]scheduler.Step {
 	return all
 }
 
-// transaction is the steps' changes, in their order.
+// transaction is the steps' changes, in their order, and what they need.
 func transaction(steps []scheduler.Step, now time.Time) *store.Tx {
 	tx := &store.Tx{}
+	once := make(map[about]bool)
+	for _, step := range steps {
+		once[about{changed(step).Kind(), changed(step).Header().ID}] = true
+	}
+	for _, step := range steps {
+		if step.Needs == nil {
+			continue
+		}
+		if of := (about{step.Needs.Kind(), step.Needs.Header().ID}); !once[of] {
+			once[of] = true
+			tx.Require(step.Needs)
+		}
+	}
 	for _, step := range steps {
 		if step.After == nil {
 			tx.Delete(step.Before)
@@ -53,10 +67,16 @@ func transaction(steps []scheduler.Step, now time.Time) *store.Tx {
 	return tx
 }
 
-// subject is the ID of what a step changes.
-func subject(step scheduler.Step) string {
+// about is what an operation is about: a transaction has one of each.
+type about struct {
+	kind api.Kind
+	id   string
+}
+
+// changed is what a step changes, or as it was before it is removed.
+func changed(step scheduler.Step) api.Object {
 	if step.After != nil {
-		return step.After.Header().ID
+		return step.After
 	}
-	return step.Before.Header().ID
+	return step.Before
 }

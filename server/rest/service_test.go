@@ -7,6 +7,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
+	"github.com/orc-project/orc/store"
 )
 
 func TestAServiceIsCreatedReadAndRemoved(t *testing.T) {
@@ -142,4 +143,26 @@ func TestWhatIsRefusedAnywayIsRefusedBeforeARegistryIsAsked(t *testing.T) {
 	_, err = m.client.Deploy(m.ctx, api.AppDeploy{Spec: changed})
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "registry")
+}
+
+func TestAServiceWhoseRevisionIsMissingSaysSo(t *testing.T) {
+	m := newManager(t)
+	created := m.create("web", 1)
+	require.Empty(t, created.Warnings)
+	changed := created.Spec
+	changed.Labels = map[string]string{"tier": "front"}
+	_, err := m.client.UpdateService(m.ctx, "web", api.ServiceUpdate{Spec: changed})
+	require.NoError(t, err)
+	tx := &store.Tx{}
+	tx.Remove(api.KindRevision, api.RevisionID(created.ID, 2))
+	_, err = m.store.Commit(m.ctx, tx)
+	require.NoError(t, err)
+
+	broken, err := m.client.Service(m.ctx, "web")
+	require.NoError(t, err)
+	require.Len(t, broken.Warnings, 1)
+	require.Contains(t, broken.Warnings[0], "its revision 2 is missing")
+	mended, err := m.client.RollbackService(m.ctx, "web", 1)
+	require.NoError(t, err)
+	require.Empty(t, mended.Service.Warnings)
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -19,13 +20,19 @@ func public(s *store.Snapshot, spec api.ServiceSpec) api.ServiceSpec {
 
 func viewService(s *store.Snapshot, service *api.Service) api.ServiceView {
 	view := api.ServiceView{Service: *service, Rollout: store.Get[api.Rollout](s, service.ID)}
-	if spec := deploy.CurrentSpec(s, service); spec != nil {
+	spec := deploy.CurrentSpec(s, service)
+	if spec != nil {
 		view.Spec = public(s, *spec)
 		view.Ports = view.Spec.Ports
 	}
 	if endpoint := store.Get[api.Endpoint](s, service.ID); endpoint != nil {
 		view.Ports = endpoint.Ports
 		view.Addresses, view.Warnings = viewAddresses(s, endpoint), endpoint.Lacks
+	}
+	if spec == nil {
+		view.Warnings = append(slices.Clip(view.Warnings), fmt.Sprintf(
+			"its revision %d is missing, and nothing is done for it: `orc service rollback --to-revision N %s` goes back to one that `orc service history %s` lists",
+			service.Current, service.Name, service.Name))
 	}
 	if !view.Spec.Mode.Global() {
 		replicas := service.Replicas
