@@ -59,8 +59,13 @@ func (p *pass) forgetMember(m *member, reason string) {
 	if before == nil {
 		return // made and ended in one pass
 	}
-	p.step(ForgetTask, before, nil, reason)
-	if status := store.Get[api.TaskStatus](p.snapshot, m.task.ID); status != nil {
+	forget := Step{Action: ForgetTask, Service: p.id, Before: before, Reason: reason}
+	status := store.Get[api.TaskStatus](p.snapshot, m.task.ID)
+	if status == nil { // a first one that is on its way would stay behind
+		forget.Needs = &api.TaskStatus{Meta: api.Meta{ID: m.task.ID}}
+	}
+	p.steps = append(p.steps, forget)
+	if status != nil {
 		p.step(ForgetTask, status, nil, reason)
 	}
 }

@@ -29,7 +29,7 @@ type Step struct {
 	// After what it becomes (nil: it is deleted).
 	Before, After api.Object
 	// Needs, which may be nil, is an object that must still be as the plan saw it
-	// unless another step of the batch writes it.
+	// unless another step of the batch writes it; with version 0 it must not exist.
 	Needs api.Object
 	// Reason is for people: "slot 2: node n3 is down".
 	Reason string

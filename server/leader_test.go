@@ -194,3 +194,28 @@ func TestARevisionIsNotForgottenWhileSomebodyGoesBackToIt(t *testing.T) {
 	require.NoError(t, commit(transaction(plan.Steps, time.Now())), "what it needs and what it writes may be the same")
 	require.Nil(t, store.Get[api.Revision](s.Snapshot(), api.RevisionID("web", 2)))
 }
+
+func TestATaskIsNotForgottenWhileItsFirstStatusComes(t *testing.T) {
+	s := memory.New()
+	defer s.Close()
+	commit := func(tx *store.Tx) error {
+		_, err := s.Commit(t.Context(), tx)
+		return err
+	}
+	tx := &store.Tx{}
+	tx.Create(&api.Task{Meta: api.Meta{ID: "task"}, Service: "gone", Desired: api.DesiredRemove})
+	require.NoError(t, commit(tx))
+	plan := scheduler.New(s.Snapshot()).Plan(time.Now())
+	require.Len(t, plan.Steps, 1)
+	require.Equal(t, scheduler.ForgetTask, plan.Steps[0].Action)
+
+	tx = &store.Tx{}
+	tx.Require(store.Get[api.Task](s.Snapshot(), "task"))
+	tx.Create(&api.TaskStatus{Meta: api.Meta{ID: "task"}, State: api.TaskShutdown})
+	require.NoError(t, commit(tx))
+	require.ErrorIs(t, commit(transaction(plan.Steps, time.Now())), store.ErrConflict)
+
+	plan = scheduler.New(s.Snapshot()).Plan(time.Now())
+	require.NoError(t, commit(transaction(plan.Steps, time.Now())))
+	require.Zero(t, store.Count[api.TaskStatus](s.Snapshot()))
+}

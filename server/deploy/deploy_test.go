@@ -368,3 +368,26 @@ func TestAMountHasTheOptionsThatItsVolumeWasDeclaredWith(t *testing.T) {
 	require.Equal(t, "tmpfs", mounts[2].Options["type"], "what the mount says itself counts")
 	require.Empty(t, mounting.Container.Mounts[0].Options, "the user's spec is the user's")
 }
+
+func TestANodeThatComesWhileItIsRemovedLeavesNothingBehind(t *testing.T) {
+	s := newStore(t)
+	tx := &store.Tx{}
+	tx.Create(&api.Node{Meta: api.Meta{ID: "n2"}, Name: "n2", Role: api.RoleWorker})
+	_, err := s.Commit(t.Context(), tx)
+	require.NoError(t, err)
+	comes := func(attempt int) *store.Tx {
+		if attempt > 0 {
+			return nil
+		}
+		tx := &store.Tx{}
+		tx.Require(store.Get[api.Node](s.Snapshot(), "n2"))
+		tx.Create(&api.NodeStatus{Meta: api.Meta{ID: "n2"}, State: api.NodeReady})
+		return tx
+	}
+	_, _, err = Commit(t.Context(), &busy{Store: s, t: t, meddle: comes}, func(d *Draft) error {
+		return d.RemoveNode(store.Get[api.Node](d.Snapshot(), "n2"), true)
+	})
+	require.NoError(t, err)
+	require.Zero(t, store.Count[api.Node](s.Snapshot()))
+	require.Zero(t, store.Count[api.NodeStatus](s.Snapshot()))
+}

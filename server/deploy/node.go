@@ -122,9 +122,11 @@ func (d *Draft) RemoveNode(node *api.Node, force bool) error {
 		return api.Conflictf("node %s is up: drain it (`orc node update --availability drain %s`) and stop orc on it first, or use --force", node.Name, node.Name)
 	}
 	d.remove(node)
-	if status != nil {
-		d.remove(status)
+	if status == nil { // a first one that is on its way would stay behind
+		d.require(&api.NodeStatus{Meta: api.Meta{ID: node.ID}})
+		return nil
 	}
+	d.remove(status)
 	return nil
 }
 
