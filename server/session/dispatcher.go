@@ -53,6 +53,7 @@ type Dispatcher struct {
 	running  context.Context // of all sessions; nil before and after Run
 	stop     context.CancelCauseFunc
 	snapshot *store.Snapshot // what sessions were last told of
+	newer    chan struct{}   // closed when there is a newer one
 	timeout  time.Duration
 	nodes    map[string]*presence // by node ID: those that this manager answers for
 	opening  map[string]*opening  // by node ID: sessions that are no sessions yet
@@ -69,7 +70,7 @@ func New(config Config, log *zap.Logger) *Dispatcher {
 	d := &Dispatcher{
 		config: config, log: log.Named("session"),
 		nodes: make(map[string]*presence), opening: make(map[string]*opening), streams: make(map[string]*pending),
-		absent: make(map[string]absence), acted: make(chan struct{}, 1),
+		absent: make(map[string]absence), acted: make(chan struct{}, 1), newer: make(chan struct{}),
 	}
 	d.scribe = newScribe(config.Store, d.log)
 	return d
@@ -144,6 +145,8 @@ func (d *Dispatcher) observe(update store.Update) {
 	defer d.mu.Unlock()
 	base := d.snapshot.Revision()
 	d.snapshot = update.Snapshot
+	close(d.newer)
+	d.newer = make(chan struct{})
 	b := d.audience.tidings(update)
 	for _, change := range update.Changes {
 		switch change.Kind {

@@ -33,6 +33,28 @@ type manager struct {
 	store *memory.Store
 	d     *Dispatcher
 	stop  func()
+	// hello has the statuses that nodes begin with.
+	hello []api.TaskStatus
+}
+
+// lagging is a store that hears of what is written only when it is let.
+type lagging struct {
+	*memory.Store
+	heard *store.Feed
+}
+
+func newLagging(s *memory.Store) *lagging { return &lagging{s, store.NewFeed(s.Snapshot())} }
+
+func (l *lagging) Snapshot() *store.Snapshot { return l.heard.Snapshot() }
+
+func (l *lagging) Watch() store.Watcher { return l.heard.Watch() }
+
+func (l *lagging) WaitFor(ctx context.Context, revision int64) (*store.Snapshot, error) {
+	return l.heard.WaitFor(ctx, revision)
+}
+
+func (l *lagging) hear() {
+	l.heard.Publish(l.Store.Snapshot(), store.Diff(l.heard.Snapshot(), l.Store.Snapshot()))
 }
 
 func newStore(t *testing.T, nodes ...string) *memory.Store {
@@ -52,7 +74,13 @@ func newManager(t *testing.T, s *memory.Store) *manager {
 
 func newManagerOf(t *testing.T, config Config) *manager {
 	ctx, cancel := context.WithCancel(context.Background())
-	m := &manager{t: t, store: config.Store.(*memory.Store), d: New(config, zap.NewNop())}
+	m := &manager{t: t, d: New(config, zap.NewNop())}
+	switch s := config.Store.(type) {
+	case *memory.Store:
+		m.store = s
+	case *lagging:
+		m.store = s.Store
+	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -127,7 +155,7 @@ func (m *manager) connectOn(conn net.Conn, node, session string) *agent {
 			a.mu.Unlock()
 		}
 	}()
-	a.send(wire.Up{Hello: &wire.Hello{Protocol: wire.Protocol, Session: session, Info: api.NodeInfo{Hostname: node}}})
+	a.send(wire.Up{Hello: &wire.Hello{Protocol: wire.Protocol, Session: session, Info: api.NodeInfo{Hostname: node}}, Statuses: m.hello})
 	go func() {
 		for {
 			select {

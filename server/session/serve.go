@@ -137,6 +137,11 @@ func (d *Dispatcher) open(ctx context.Context, node string, address netip.Addr, 
 		return nil, err
 	}
 	s.committed.Store(revision)
+	// Another manager may have told the node of tasks that this one has not heard of
+	// yet, though not of any that are newer than its session.
+	if _, err := d.config.Store.WaitFor(ctx, revision); err != nil {
+		return nil, cmp.Or(context.Cause(ctx), err)
+	}
 	s.hear() // what kept it waiting was the database
 	if len(message.Statuses) > 0 {
 		d.scribe.report(s, message.Statuses)
@@ -154,7 +159,9 @@ func (d *Dispatcher) converse(ctx context.Context, s *session, up io.Reader, dow
 	}()
 	s.log.Info("node is connected", zap.Stringer("from", s.address))
 	err := guarded(s.log, func() error {
-		d.tellAll(s)
+		if err := d.tellAll(ctx, s); err != nil {
+			return err
+		}
 		return s.send(ctx, down)
 	})
 	s.cancel(err)
@@ -162,11 +169,31 @@ func (d *Dispatcher) converse(ctx context.Context, s *session, up io.Reader, dow
 	return context.Cause(ctx)
 }
 
-// tellAll has a session begin with what is so now.
-func (d *Dispatcher) tellAll(s *session) {
+// tellAll has a session begin with what is so now: at least what was when the session
+// began, or the node would be told to end what it has only just been given elsewhere.
+func (d *Dispatcher) tellAll(ctx context.Context, s *session) error {
+	for {
+		newer := d.tryTellAll(s)
+		if newer == nil {
+			return nil
+		}
+		select {
+		case <-newer:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// tryTellAll returns nil, or what is closed when it may be tried again.
+func (d *Dispatcher) tryTellAll(s *session) <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.snapshot.Revision() < s.committed.Load() {
+		return d.newer
+	}
 	s.begin(d.snapshot)
+	return nil
 }
 
 // welcome makes the answer to Hello, which is sent again when it changes.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -150,5 +151,54 @@ func TestStreamsNeedASession(t *testing.T) {
 		require.True(t, asked[0].Open.Do.Images)
 		require.Greater(t, len(asked[0].Open.ID), 20)
 		require.Empty(t, m.d.streams)
+	})
+}
+
+// TestAManagerThatIsBehindTellsNothingOld: another manager told the node of a task, and
+// it runs, before this one has heard of the task.
+func TestAManagerThatIsBehindTellsNothingOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t, "n1", "n2")
+		behind := newLagging(s)
+		m := newManagerOf(t, Config{Store: behind, Node: "manager"})
+		defer m.stop()
+		put(t, s, task("t1", "n1"))
+		m.hello = []api.TaskStatus{running("t1")}
+		a := m.connect("n1")
+		defer a.hangUp()
+		require.Empty(t, a.received())
+		require.True(t, m.d.mu.TryLock(), "it holds up nobody else")
+		m.d.mu.Unlock()
+
+		time.Sleep(time.Second)
+		behind.hear()
+		m.settle()
+		told := a.received()
+		require.Len(t, told, 1)
+		require.True(t, told[0].Full)
+		require.Len(t, told[0].Tasks, 1)
+		require.Equal(t, api.TaskRunning, m.status("t1").State)
+		require.False(t, a.isCut())
+	})
+}
+
+// TestASessionBeginsWithWhatIsAtLeastAsNew as itself, though the store is ahead of
+// what sessions are told.
+func TestASessionBeginsWithWhatIsAtLeastAsNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, newStore(t, "n1"))
+		defer m.stop()
+		a := m.connect("n1")
+		defer a.hangUp()
+		m.d.mu.Lock()
+		s, now := m.d.nodes["n1"].session, m.d.snapshot.Revision()
+		m.d.mu.Unlock()
+		require.Nil(t, m.d.tryTellAll(s))
+		s.committed.Store(now + 1)
+		newer := m.d.tryTellAll(s)
+		require.NotNil(t, newer)
+		put(t, m.store, task("t1", "n1"))
+		<-newer
+		require.Nil(t, m.d.tryTellAll(s))
 	})
 }
