@@ -12,6 +12,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/store"
 )
 
 // disks are nodes that have volumes and images, and remove them when asked.
@@ -257,4 +258,35 @@ func TestUsageTellsOfNodesThatAreAway(t *testing.T) {
 	require.Equal(t, 2, nodes[0].Images.Count)
 	require.EqualValues(t, 100, nodes[0].Total)
 	require.Contains(t, nodes[1].Message, "not connected")
+}
+
+// behind is a store whose view is old until it is asked for a newer one.
+type behind struct {
+	store.Store
+	old *store.Snapshot
+}
+
+func (b *behind) Snapshot() *store.Snapshot { return b.old }
+
+func TestWhatIsRemovedFromNodesIsJudgedByWhatThereIsNow(t *testing.T) {
+	m := newManager(t)
+	d := newDisks(m)
+	old := m.store.Snapshot()
+	m.mounting("data")
+	m.api.store = &behind{m.store, old}
+
+	_, err := m.client.RemoveVolume(m.ctx, "data", "", false)
+	requireCode(t, api.CodeConflict, err, "data", "in use by web")
+	_, err = m.client.Prune(m.ctx, api.PruneRequest{Volumes: true, Images: true, All: true})
+	require.NoError(t, err)
+	require.Equal(t, []string{"old"}, d.asked["n1id"].Volumes)
+	require.Contains(t, d.asked["n1id"].Keep, "sha256:1")
+
+	m.others.apart = time.Minute
+	_, err = m.client.RemoveVolume(m.ctx, "data", "", false)
+	requireCode(t, api.CodeUnavailable, err, "no quorum")
+	_, err = m.client.Prune(m.ctx, api.PruneRequest{Volumes: true})
+	requireCode(t, api.CodeUnavailable, err, "no quorum")
+	_, err = m.client.Prune(m.ctx, api.PruneRequest{Volumes: true, DryRun: true})
+	require.NoError(t, err, "that only tells")
 }

@@ -21,11 +21,19 @@ func (a *API) prune(w http.ResponseWriter, r *http.Request) error {
 	if !request.Images && !request.Volumes && !request.Logs {
 		return api.Invalidf("prune what? images, volumes or logs")
 	}
-	nodes, err := a.workers(a.store.Snapshot(), request.Node)
+	read := a.known
+	if !request.DryRun {
+		read = func() (*store.Snapshot, error) { return a.newest(r) }
+	}
+	snapshot, err := read()
 	if err != nil {
 		return err
 	}
-	wanted, err := a.pruneRequests(r.Context(), nodes, request)
+	nodes, err := a.workers(snapshot, request.Node)
+	if err != nil {
+		return err
+	}
+	wanted, err := a.pruneRequests(r.Context(), read, nodes, request)
 	if err != nil {
 		return err
 	}
@@ -57,19 +65,22 @@ func prunedView(answer gathered[wire.Pruned]) api.NodePruned {
 
 // pruneRequests are what each node is to do, by its ID. Which volumes nobody uses
 // is known here, which images are not needed the nodes know themselves.
-func (a *API) pruneRequests(ctx context.Context, nodes []*api.Node, request api.PruneRequest) (map[string]*wire.PruneRequest, error) {
-	snapshot := a.store.Snapshot()
+func (a *API) pruneRequests(ctx context.Context, read func() (*store.Snapshot, error), nodes []*api.Node, request api.PruneRequest) (map[string]*wire.PruneRequest, error) {
+	var listing api.Listing[api.VolumeView]
+	if request.Volumes {
+		var err error
+		if listing, err = a.allVolumes(ctx, read, request.Node); err != nil {
+			return nil, err
+		}
+	}
+	snapshot, err := read()
+	if err != nil {
+		return nil, err
+	}
 	requests := make(map[string]*wire.PruneRequest, len(nodes))
 	keep := keptImages(snapshot, request.All)
 	for _, node := range nodes {
 		requests[node.ID] = &wire.PruneRequest{Images: request.Images, Keep: keep, Logs: request.Logs, DryRun: request.DryRun}
-	}
-	if !request.Volumes {
-		return requests, nil
-	}
-	listing, err := a.allVolumes(ctx, request.Node)
-	if err != nil {
-		return nil, err
 	}
 	for _, volume := range listing.Items {
 		if len(volume.UsedBy) > 0 || volume.ID != "" && !request.All {

@@ -22,7 +22,7 @@ var volumeRoutes = []Route{
 }
 
 func (a *API) volumes(w http.ResponseWriter, r *http.Request) error {
-	listing, err := a.allVolumes(r.Context(), r.URL.Query().Get("node"))
+	listing, err := a.allVolumes(r.Context(), a.known, r.URL.Query().Get("node"))
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (a *API) volumes(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) volume(w http.ResponseWriter, r *http.Request) error {
-	listing, err := a.allVolumes(r.Context(), "")
+	listing, err := a.allVolumes(r.Context(), a.known, "")
 	if err != nil {
 		return err
 	}
@@ -65,15 +65,21 @@ func findVolume(views []api.VolumeView, ref string) (api.VolumeView, error) {
 }
 
 // allVolumes joins what is declared with what nodes have. Of a node that is away
-// it lists what the node told of last.
-func (a *API) allVolumes(ctx context.Context, node string) (api.Listing[api.VolumeView], error) {
-	snapshot := a.store.Snapshot()
+// it lists what the node told of last. Who uses what is as of when all had answered.
+func (a *API) allVolumes(ctx context.Context, read func() (*store.Snapshot, error), node string) (listing api.Listing[api.VolumeView], err error) {
+	snapshot, err := read()
+	if err != nil {
+		return listing, err
+	}
 	nodes, err := a.workers(snapshot, node)
 	if err != nil {
-		return api.Listing[api.VolumeView]{}, err
+		return listing, err
 	}
 	answers := gather[[]wire.Volume](ctx, a, gatherTimeout, nodes, same(wire.DoRequest{Volumes: true}))
-	listing := joinVolumes(snapshot, answers)
+	if snapshot, err = read(); err != nil {
+		return listing, err
+	}
+	listing = joinVolumes(snapshot, answers)
 	if node != "" { // what it does not have is not asked for
 		listing.Items = slices.DeleteFunc(listing.Items, func(v api.VolumeView) bool { return len(v.Nodes) == 0 })
 	}
@@ -127,7 +133,7 @@ func (a *API) removeVolume(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	node := r.URL.Query().Get("node")
-	listing, err := a.allVolumes(r.Context(), node)
+	listing, err := a.allVolumes(r.Context(), func() (*store.Snapshot, error) { return a.newest(r) }, node)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,11 @@ func (a *API) commit(r *http.Request, decide func(*deploy.Draft) error) (*deploy
 	return deploy.Commit(ctx, a.store, decide)
 }
 
-// newest is a view for a request that goes on to write.
+// known is a view for a request that only shows.
+func (a *API) known() (*store.Snapshot, error) { return a.store.Snapshot(), nil }
+
+// newest is a view for a request that goes on to write, or to remove what nothing
+// uses from nodes.
 func (a *API) newest(r *http.Request) (*store.Snapshot, error) {
 	if err := a.quorate(); err != nil {
 		return nil, err
