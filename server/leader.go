@@ -139,7 +139,7 @@ func (p *pass) begin(ctx context.Context) error {
 // the planner remembers.
 func (p *pass) catchUp(ctx context.Context, anew bool) error {
 	for p.snapshot == nil || p.snapshot.Revision() < p.revision {
-		update, err := p.watcher.Next(ctx)
+		update, err := p.next(ctx)
 		if err != nil {
 			return err
 		}
@@ -152,6 +152,25 @@ func (p *pass) catchUp(ctx context.Context, anew bool) error {
 		p.planner = p.newPlanner(p.snapshot)
 	}
 	return nil
+}
+
+// next is the next update, or what the watcher does not tell of: a newer revision at
+// which all is as it was, for what was written is gone again.
+func (p *pass) next(ctx context.Context) (store.Update, error) {
+	if p.snapshot == nil {
+		return p.watcher.Next(ctx)
+	}
+	snapshot, err := p.store.WaitFor(ctx, p.revision)
+	if err != nil {
+		return store.Update{}, err
+	}
+	timed, cancel := context.WithTimeout(ctx, minWait)
+	defer cancel()
+	update, err := p.watcher.Next(timed)
+	if err != nil && ctx.Err() == nil && timed.Err() != nil {
+		return store.Update{Snapshot: snapshot, Changes: store.Diff(p.snapshot, snapshot)}, nil
+	}
+	return update, err
 }
 
 // plan decides and applies once. It is done when there was nothing to do; wake is

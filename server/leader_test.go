@@ -219,3 +219,26 @@ func TestATaskIsNotForgottenWhileItsFirstStatusComes(t *testing.T) {
 	require.NoError(t, commit(transaction(plan.Steps, time.Now())))
 	require.Zero(t, store.Count[api.TaskStatus](s.Snapshot()))
 }
+
+func TestTheLeaderDoesNotWaitForWhatIsGoneAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		defer s.Close()
+		watcher := s.Watch()
+		defer watcher.Close()
+		p := &pass{leader: &leader{store: s}, watcher: watcher, newPlanner: func(snapshot *store.Snapshot) Planner {
+			return &onePer{snapshot: snapshot}
+		}}
+		require.NoError(t, p.begin(t.Context()))
+		for _, anew := range []bool{false, true} {
+			addServices(t, s, 0, 1)
+			tx := &store.Tx{}
+			tx.Remove(api.KindService, "service0000")
+			revision, err := s.Commit(t.Context(), tx)
+			require.NoError(t, err)
+			p.revision = revision
+			require.NoError(t, p.catchUp(t.Context(), anew))
+			require.Equal(t, revision, p.planner.(*onePer).snapshot.Revision())
+		}
+	})
+}
