@@ -61,18 +61,20 @@ type Client struct {
 	log      *zap.Logger
 	managers managers
 	acted    <-chan struct{} // closed when nothing of earlier sessions is acted on any more
+	longest  time.Duration   // between tries to connect
 }
 
 // New makes a Client.
 func New(config Config, log *zap.Logger) *Client {
 	none := make(chan struct{})
 	close(none)
-	c := &Client{config: config, log: log, acted: none}
+	c := &Client{config: config, log: log, acted: none, longest: lastPause}
 	c.managers.load(config.File, config.Managers)
 	return c
 }
 
-// The pauses between tries to connect, which double from the first to the last.
+// The pauses between tries to connect, which double from the first to the last, or to
+// what a manager has told.
 const (
 	firstPause = 100 * time.Millisecond
 	lastPause  = 5 * time.Second
@@ -97,7 +99,7 @@ func (c *Client) Run(ctx context.Context) error {
 		if c.pause(ctx, wait/2+rand.N(wait/2+1)) {
 			continue
 		}
-		wait = min(2*wait, lastPause)
+		wait = min(2*wait, c.longest)
 	}
 	return nil
 }

@@ -91,6 +91,7 @@ func (s *session) run(ctx context.Context) (welcomed bool, err error) {
 	if err = cmp.Or(err, told); err != nil || !late.Stop() || !early() {
 		return false, s.why(err)
 	}
+	s.longest = cmp.Or(welcome.Retry, lastPause)
 	s.log.Info("connected to a manager", zap.String("manager", s.address))
 	s.managers.lose(netip.Addr{})
 	return true, s.why(s.converse(ctx, welcome, hello.Info))

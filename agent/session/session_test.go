@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
@@ -124,6 +125,30 @@ func TestAnotherManagerIsTried(t *testing.T) {
 	c.down(welcome(time.Minute))
 	close(c.end)
 	require.NotNil(t, next(t, next(t, m.sessions).up).Hello)
+}
+
+func TestAManagerSaysHowLongToWaitBetweenTries(t *testing.T) {
+	m := newManager(t)
+	core, logged := observer.New(zap.WarnLevel)
+	client := New(Config{
+		Node: newNode(), Managers: []string{m.address()}, File: filepath.Join(t.TempDir(), "managers"), TLS: m.tls,
+		Info: func() api.NodeInfo { return api.NodeInfo{} },
+	}, zap.New(core))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- client.Run(ctx) }()
+	c := next(t, m.sessions)
+	told := welcome(time.Minute)
+	told.Welcome.Retry = 150 * time.Millisecond
+	c.down(told)
+	close(c.end)
+	m.server.Close()
+	require.Eventually(t, func() bool { return logged.Len() > 5 }, time.Minute, time.Millisecond)
+	cancel()
+	require.NoError(t, <-done)
+	for _, entry := range logged.All() {
+		require.LessOrEqual(t, entry.ContextMap()["nextTryIn"], told.Welcome.Retry)
+	}
 }
 
 func TestARefusalIsNoReasonToGiveUp(t *testing.T) {

@@ -135,6 +135,9 @@ type Welcome struct {
 	// any. A node that has another is to renew it at a random moment within RenewWithin.
 	Issuer      string        `cbor:"9,keyasint,omitempty"`
 	RenewWithin time.Duration `cbor:"10,keyasint,omitempty"`
+	// Retry is the longest that a node waits between two tries to find a manager: a few
+	// may ask often, many at once must not.
+	Retry time.Duration `cbor:"11,keyasint,omitempty"`
 }
 
 // Assignment is a task for the node, with what it takes to run it beside its

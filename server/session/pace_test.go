@@ -81,3 +81,9 @@ func (ending) RemoteAddr() net.Addr             { return nil }
 func (ending) SetDeadline(time.Time) error      { return nil }
 func (ending) SetReadDeadline(time.Time) error  { return nil }
 func (ending) SetWriteDeadline(time.Time) error { return nil }
+
+func TestAFewNodesMayAskForAManagerOftenAndManyMayNot(t *testing.T) {
+	for nodes, want := range map[int]time.Duration{1: time.Second, 1000: time.Second, 3000: 3 * time.Second, 100_000: 5 * time.Second} {
+		require.Equal(t, want, retryOf(nodes))
+	}
+}

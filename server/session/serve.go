@@ -199,6 +199,7 @@ func (d *Dispatcher) tryTellAll(s *session) <-chan struct{} {
 // welcome makes the answer to Hello, which is sent again when it changes.
 func (s *session) welcome(snapshot *store.Snapshot) *wire.Welcome {
 	welcome := &wire.Welcome{Heartbeat: s.pace.beat, Timeout: s.pace.timeout, Host: s.pace.host, Managers: Managers(snapshot)}
+	welcome.Retry = retryOf(store.Count[api.Node](snapshot))
 	if node := store.Get[api.Node](snapshot, s.node); node != nil {
 		welcome.Node = *node
 	}
@@ -207,6 +208,12 @@ func (s *session) welcome(snapshot *store.Snapshot) *wire.Welcome {
 		welcome.Issuer, welcome.RenewWithin = cluster.CA.Issuer, renewWithin(snapshot)
 	}
 	return welcome
+}
+
+// retryOf is the longest pause between a node's tries in a cluster of so many: managers
+// that have just come back are asked some thousand times a second at most.
+func retryOf(nodes int) time.Duration {
+	return min(max(time.Duration(nodes)*time.Millisecond, time.Second), 5*time.Second)
 }
 
 // nodePeer checks that a request comes from a node.
