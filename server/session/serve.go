@@ -132,7 +132,7 @@ func (d *Dispatcher) open(ctx context.Context, node string, address netip.Addr, 
 			s.log.Warn("only heartbeats will tell when the node's host is gone", zap.Error(err))
 		}
 	}
-	revision, err := d.scribe.writeNodeAndWait(ctx, node, arrived(ctx, s, hello.Info, d.config.Node))
+	revision, err := d.scribe.writeNodeAndWait(ctx, node, arrived(ctx, s, s.bounded(hello.Info), d.config.Node))
 	if err != nil {
 		return nil, err
 	}

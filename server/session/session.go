@@ -26,7 +26,9 @@ const (
 	// that starts a thousand tasks tells some thousand things.
 	perSecond = 1000
 	burst     = 2 * perSecond
-	// infoCost is what news of the node itself count for: each is a write of its own.
+	// bytesPerThing is how long one thing is at most, to count as one.
+	bytesPerThing = 4 << 10
+	// infoCost is what news of the node itself count for.
 	infoCost = 50
 )
 
@@ -55,8 +57,9 @@ type session struct {
 	heard     atomic.Int64 // nanoseconds from began to the last message: a clock may jump
 	leaving   atomic.Bool
 	committed atomic.Int64 // the store's revision of the transition to ready
-	// overreached says that the node has given a task addresses that are not its own.
-	overreached atomic.Bool
+	// overreached says that the node has given a task addresses that are not its own,
+	// verbose that it has said more of itself than is kept.
+	overreached, verbose atomic.Bool
 
 	mu       sync.Mutex
 	wake     chan struct{}
@@ -65,6 +68,8 @@ type session struct {
 	debts    debts
 	settled  int64 // to tell the node; 0 for nothing new
 	opens    []wire.Open
+	info     *api.NodeInfo // to be stored, see inform
+	informed time.Time     // when one was last
 }
 
 func newSession(node string, hello *wire.Hello, address netip.Addr, cancel context.CancelCauseFunc, d *Dispatcher) *session {
@@ -194,9 +199,10 @@ func (s *session) settle(revision int64) {
 
 // receive reads what the node says until the connection ends.
 func (s *session) receive(ctx context.Context, up io.Reader) error {
+	measured := &measured{Reader: up}
 	for {
 		var message wire.Up
-		if err := wire.Read(up, &message); err != nil {
+		if err := wire.Read(measured, &message); err != nil {
 			if errors.Is(err, io.EOF) && s.leaving.Load() {
 				return errLeft
 			}
@@ -210,20 +216,21 @@ func (s *session) receive(ctx context.Context, up io.Reader) error {
 			s.apply(message.Applied)
 		}
 		if message.Info != nil {
-			s.scribe.writeNode(s.node, informed(s, *message.Info), nil)
+			s.inform(s.bounded(*message.Info))
 		}
 		if len(message.Statuses) > 0 {
 			s.scribe.report(s, message.Statuses)
 		}
-		if err := s.budget.WaitN(ctx, cost(&message)); err != nil {
+		if err := s.budget.WaitN(ctx, cost(&message, measured.take())); err != nil {
 			return err
 		}
 	}
 }
 
-// cost of a message. None is held up for longer than a second, which is no silence.
-func cost(message *wire.Up) int {
-	cost := 1 + len(message.Statuses)
+// cost of a message of so many bytes. None is held up for longer than a second, which is
+// no silence.
+func cost(message *wire.Up, bytes int) int {
+	cost := 1 + max(len(message.Statuses), bytes/bytesPerThing)
 	if message.Info != nil {
 		cost += infoCost
 	}
