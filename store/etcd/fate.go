@@ -2,13 +2,14 @@ package etcd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 )
 
@@ -21,9 +22,14 @@ import (
 // To put that key is to end the attempt. What was written before, all that follow the
 // database have seen when they have seen the fence.
 
-// fenceTime is how long a fence stands, in seconds: longer than anything is on its way
-// from one member to another.
-const fenceTime = 600
+const (
+	// fenceTime is how long a fence stands at least: longer than anything is on its way from one
+	// member to another.
+	fenceTime = 10 * time.Minute
+	// fateTime is how long an answer is tried for. It begins attemptTime after the
+	// attempt.
+	fateTime = 6 * time.Second
+)
 
 // free is a condition of an attempt: it has not been ended.
 func free(fence string) clientv3.Cmp { return clientv3.Compare(clientv3.CreateRevision(fence), "=", 0) }
@@ -31,27 +37,50 @@ func free(fence string) clientv3.Cmp { return clientv3.Compare(clientv3.CreateRe
 // fate ends an attempt and returns the revision at which it was written, 0 if it was
 // not.
 func (s *Store) fate(ctx context.Context, fence string, p *probe) (int64, error) {
-	const doing = "find out whether a commit was written before the managers elected a new leader"
-	lease, err := s.Client.Grant(ctx, fenceTime)
-	if err != nil {
-		return 0, explain(ctx, doing, err)
-	}
-	put := []clientv3.Op{clientv3.OpPut(fence, string(s.Sealer.Seal(fence, nil)), clientv3.WithLease(lease.ID))}
+	limited, cancel := context.WithTimeout(ctx, fateTime)
+	defer cancel()
+	put := []clientv3.Op{clientv3.OpPut(fence, string(s.Sealer.Seal(fence, nil)))}
 	var response *clientv3.TxnResponse
-	for err = errElected; errors.Is(err, errElected); { // to put it twice is to put it
-		response, err = s.propose(ctx, 0, nil, put, nil) // etcd says why it does not answer
+	err := errLate
+	for open(err) && limited.Err() == nil { // to put it twice is to put it
+		response, err = s.propose(limited, attemptTime, nil, put, nil)
+	}
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		return 0, fmt.Errorf("commit: %w: no quorum: most managers do not answer", store.ErrUnavailable)
 	}
 	if err != nil {
-		return 0, explain(ctx, doing, err)
+		return 0, explain(ctx, "commit", err)
 	}
 	if _, err := s.waitFor(ctx, response.Header.Revision); err != nil {
 		return 0, err
 	}
 	revision, known := s.probes.of(p)
 	if !known {
-		return 0, fmt.Errorf("%s: %w: its history is forgotten", doing, store.ErrUnavailable)
+		return 0, fmt.Errorf("commit: %w: the managers have elected a new leader, and whether it was written is forgotten", store.ErrUnavailable)
 	}
 	return revision, nil
+}
+
+// sweep removes fences whose time is over, whoever put them, until the store ends.
+func (s *Store) sweep() {
+	for last := int64(0); sleep.For(s.life, fenceTime) == nil; {
+		last = s.sweepOnce(last)
+	}
+}
+
+// sweepOnce removes the fences that there were at a revision, and returns the present
+// one. What fails is for the next time.
+func (s *Store) sweepOnce(last int64) int64 {
+	found, err := s.Client.Get(s.life, s.Prefix+fencePart, clientv3.WithPrefix(), clientv3.WithKeysOnly(), clientv3.WithSerializable())
+	if err != nil {
+		return last
+	}
+	for _, kv := range found.Kvs {
+		if kv.CreateRevision <= last {
+			_, _ = s.Client.Delete(s.life, string(kv.Key))
+		}
+	}
+	return found.Header.Revision
 }
 
 // probe is a write by which a transaction is known when it is seen.

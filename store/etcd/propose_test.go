@@ -195,6 +195,25 @@ func TestATransactionThatOthersWroteOverIsNotRepeated(t *testing.T) {
 	}
 }
 
+func TestFencesDoNotStandForEver(t *testing.T) {
+	s, d := depose(t)
+	fences := func() int {
+		found, err := d.KV.Get(t.Context(), etcd.DefaultPrefix+"fence/", clientv3.WithPrefix())
+		require.NoError(t, err)
+		return len(found.Kvs)
+	}
+	d.arm(false, nil)
+	tx := &store.Tx{}
+	tx.Create(&api.Service{Meta: api.Meta{ID: "s1"}, Name: "web"})
+	_, err := s.Commit(t.Context(), tx)
+	require.NoError(t, err)
+	require.Equal(t, 1, fences())
+	revision := s.SweepOnce(0)
+	require.Equal(t, 1, fences(), "it may be new")
+	s.SweepOnce(revision)
+	require.Zero(t, fences())
+}
+
 func TestATransactionOutlivesTheLeaderThatItWasSentTo(t *testing.T) {
 	for name, c := range map[string]struct{ written, silent bool }{
 		"it had reached the others":              {written: true},

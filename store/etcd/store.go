@@ -103,6 +103,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	}
 	s.feed = store.NewFeed(snapshot)
 	s.running.Go(func() { r.run(s.life) })
+	s.running.Go(s.sweep)
 	return s, nil
 }
 
