@@ -19,9 +19,9 @@ import (
 	"github.com/orc-project/orc/server/ca"
 )
 
-// promptly is how soon a node that was removed must be out; far more than it takes,
-// for a machine under load.
-const promptly = 30 * time.Second
+// promptly is how soon a node that was removed must be out: a second, and some for a
+// machine under load.
+const promptly = 5 * time.Second
 
 // idler is a node's end of a session that has nothing to do.
 type idler struct {

@@ -28,7 +28,13 @@ func (s *Server) authenticate(next http.Handler) http.Handler {
 			session.Refuse(w, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(ca.WithPeer(r.Context(), peer)))
+		guest, r, leave := s.guests.enter(w, r, peer)
+		defer leave()
+		if err := s.standing(s.config.Store.Snapshot(), guest); err != nil { // since a moment
+			session.Refuse(w, err)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -38,11 +44,7 @@ func (s *Server) peer(r *http.Request) (ca.Peer, error) {
 		return ca.Peer{}, api.Errorf(api.CodeUnauthorized, "the certificate is not one of this cluster")
 	}
 	if !s.config.Credentials.Trusts(r.TLS) { // the connection is older than the CA's root
-		message := "the certificate is of a CA that was replaced"
-		if peer.Role == ca.RoleClient {
-			message += ": `orc context create` on a manager makes a new one"
-		}
-		return ca.Peer{}, api.Errorf(api.CodeUnauthorized, "%s", message)
+		return ca.Peer{}, distrusted(peer)
 	}
 	if peer.Role == ca.RoleClient {
 		return peer, nil
@@ -72,6 +74,15 @@ func (s *Server) peer(r *http.Request) (ca.Peer, error) {
 		peer.Role = ca.RoleWorker
 	}
 	return peer, nil
+}
+
+// distrusted is what a peer hears whose certificate is of a root that is trusted no more.
+func distrusted(peer ca.Peer) error {
+	message := "the certificate is of a CA that was replaced"
+	if peer.Role == ca.RoleClient {
+		message += ": `orc context create` on a manager makes a new one"
+	}
+	return api.Errorf(api.CodeUnauthorized, "%s", message)
 }
 
 // limit bounds what those without a certificate can cost, who may only join, and

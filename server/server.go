@@ -60,6 +60,7 @@ type Server struct {
 	gate       *limit.Gate
 	managers   *managers.Managers
 	dispatcher *session.Dispatcher
+	guests     guests
 }
 
 // New makes a Server.
@@ -73,7 +74,7 @@ func New(config Config, log *zap.Logger) *Server {
 	return &Server{config: config, log: log, gate: limit.NewGate(config.Limits), managers: others, dispatcher: session.New(session.Config{
 		Store: config.Store, Node: config.Node, Connected: others.Connected, Relay: others.Open,
 		Elsewhere: others.Floor, Heard: others.Heard(),
-	}, log)}
+	}, log), guests: guests{all: make(map[*guest]struct{})}}
 }
 
 // Run serves until ctx ends, which takes a few seconds at most. It gives up the
@@ -82,6 +83,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.dispatcher.Run(ctx) })
 	group.Go(func() error { return s.managers.Run(ctx) })
+	group.Go(func() error { return s.watchGuests(ctx) })
 	group.Go(func() error {
 		return (&leader{
 			store: s.config.Store, id: s.config.Node, planner: s.config.Planner, duties: s.duties(), log: s.log.Named("leader"),

@@ -52,6 +52,7 @@ type cluster struct {
 	socket     string
 	dispatcher *session.Dispatcher
 	limits     limit.Limits
+	own        *ca.Credentials // of the manager that was served last
 }
 
 // idle plans nothing.
@@ -93,8 +94,9 @@ func (c *cluster) serveAPI(id, socket string, answers func(*session.Dispatcher, 
 	unix, err := ListenUnix(socket)
 	require.NoError(t, err)
 	made := make(chan *session.Dispatcher, 1)
+	c.own = c.node(id, api.RoleManager)
 	s := New(Config{
-		Store: c.store, Node: id, Credentials: c.node(id, api.RoleManager), TCP: tcp, Unix: unix,
+		Store: c.store, Node: id, Credentials: c.own, TCP: tcp, Unix: unix,
 		API: func(d *session.Dispatcher, others *managers.Managers) http.Handler {
 			made <- d
 			return answers(d, others)

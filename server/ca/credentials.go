@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,9 @@ import (
 // Safe for use by several goroutines.
 type Credentials struct {
 	state atomic.Pointer[credentialState]
+
+	mu       sync.Mutex
+	replaced chan struct{} // closed and made anew by Replace; nil while nobody waits
 }
 
 type credentialState struct {
@@ -71,7 +75,23 @@ func (c *Credentials) Replace(certificate, key, roots []byte) error {
 		return fmt.Errorf("check the certificate against the CA: %w", err)
 	}
 	c.state.Store(state)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.replaced != nil {
+		close(c.replaced)
+		c.replaced = nil
+	}
 	return nil
+}
+
+// Replaced is closed when the credentials are replaced the next time.
+func (c *Credentials) Replaced() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.replaced == nil {
+		c.replaced = make(chan struct{})
+	}
+	return c.replaced
 }
 
 // Trust is by which roots these credentials go.
