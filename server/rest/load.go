@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,39 +153,30 @@ func readPiece(r io.Reader) ([]byte, error) {
 // finish notes the names of what was loaded and writes the last line.
 func (l *load) finish(r *http.Request, down int) error {
 	var failure error
-	byName := make(map[string]bool)
-	images, loaded := []api.Image{}, 0
+	var loaded []*receiver
 	for _, n := range l.nodes {
-		if n.err != nil {
-			if failure == nil || api.CodeOf(failure) == api.CodeUnavailable {
-				failure = n.err
-			}
-			continue
-		}
-		loaded++
-		for _, image := range n.images {
-			name, err := deploy.NormalizeImage(image.Name)
-			if err != nil || byName[name] {
-				continue
-			}
-			byName[name] = true
-			images = append(images, api.Image{Name: name, Digest: image.Digest, Size: image.Size, Config: image.Config})
+		switch {
+		case n.err == nil:
+			loaded = append(loaded, n)
+		case failure == nil || api.CodeOf(failure) == api.CodeUnavailable:
+			failure = n.err
 		}
 	}
-	if loaded == 0 {
+	if len(loaded) == 0 {
 		return failure
 	}
-	if len(images) == 0 {
+	images, dissent := agreed(loaded)
+	if len(images) == 0 && dissent == nil {
 		return api.Invalidf("the archive has no image with a name: save it by its name")
 	}
 	if _, _, err := l.api.commit(r, func(d *deploy.Draft) error {
 		recordImages(d, images)
 		return nil
-	}); err != nil {
-		return err
+	}); err != nil || dissent != nil {
+		return cmp.Or(err, dissent)
 	}
 	_ = l.out.write(api.LoadProgress{ // the client may be gone
-		State: api.LoadDone, Message: fmt.Sprintf("loaded on %d of %d nodes", loaded, len(l.nodes)+down), Images: images,
+		State: api.LoadDone, Message: fmt.Sprintf("loaded on %d of %d nodes", len(loaded), len(l.nodes)+down), Images: images,
 	})
 	return nil
 }

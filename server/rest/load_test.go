@@ -8,15 +8,21 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/stretchr/testify/require"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/store"
 )
+
+var clockDigest = digest.FromString("clock").String()
 
 // library is nodes that take archives; it keeps what each got in full.
 type library struct {
@@ -44,7 +50,7 @@ func (l *library) serve(node string, open wire.Open, stream net.Conn) {
 	l.mu.Lock()
 	l.got[node] = archive.Bytes()
 	l.mu.Unlock()
-	_ = send(stream, []wire.LoadedImage{{Name: "docker.io/library/clock:1.0", Digest: "sha256:c10c", Size: 7}})
+	_ = send(stream, []wire.LoadedImage{{Name: "docker.io/library/clock:1.0", Digest: clockDigest, Size: 7}})
 }
 
 func TestAnImageIsLoadedOntoEveryNodeAndNeedsNoRegistryThen(t *testing.T) {
@@ -62,7 +68,7 @@ func TestAnImageIsLoadedOntoEveryNodeAndNeedsNoRegistryThen(t *testing.T) {
 
 	answer, err := m.client.CreateService(m.ctx, api.ServiceCreate{Spec: api.ServiceSpec{Container: api.ContainerSpec{Image: "clock:1.0"}}})
 	require.NoError(t, err)
-	require.Equal(t, "sha256:c10c", answer.Service.Spec.Container.Digest)
+	require.Equal(t, clockDigest, answer.Service.Spec.Container.Digest)
 	require.Contains(t, answer.Service.Name, "clock-", "a name was made of the image's")
 	images, err := m.client.Images(m.ctx, "")
 	require.NoError(t, err)
@@ -163,4 +169,61 @@ func TestNothingIsEndedWellAfterItWasCutShort(t *testing.T) {
 	}
 	m.nodes.wait()
 	require.Empty(t, l.got)
+}
+
+// TestNoNodeAloneSaysWhatANameStandsFor has one of two nodes lie about an archive.
+func TestNoNodeAloneSaysWhatANameStandsFor(t *testing.T) {
+	image := func(name, content string) wire.LoadedImage {
+		return wire.LoadedImage{Name: name, Digest: digest.FromString(content).String(), Size: 7}
+	}
+	honest := []wire.LoadedImage{image("clock:1.0", "clock"), image("clock:latest", "clock")}
+	for name, c := range map[string]struct {
+		lie  []wire.LoadedImage
+		want []string // names that are recorded
+		says string
+	}{
+		"the same, in another order": {[]wire.LoadedImage{honest[1], honest[0]}, []string{"clock:1.0", "clock:latest"}, ""},
+		"a name more":                {append(slices.Clone(honest), image("nginx:latest", "old")), []string{"clock:1.0", "clock:latest"}, "image docker.io/library/nginx:latest is sha256:"},
+		"another digest":             {[]wire.LoadedImage{honest[0], image("clock:latest", "old")}, []string{"clock:1.0"}, "image docker.io/library/clock:latest is sha256:"},
+		"both digests":               {append(slices.Clone(honest), image("clock:latest", "old")), []string{"clock:1.0"}, "clock:latest"},
+		"nothing":                    {nil, nil, "by n"},
+		"no digest":                  {[]wire.LoadedImage{honest[0], {Name: "clock:latest", Digest: "sha256:c10c"}}, nil, "is no digest"},
+		"no name":                    {append(slices.Clone(honest), image("\xff", "old")), nil, "answers what is no image"},
+		"a port that is no text": {[]wire.LoadedImage{honest[0], {
+			Name: "clock:latest", Digest: honest[1].Digest, Config: api.ImageConfig{ExposedPorts: []string{"\xff"}},
+		}}, nil, "a port or a platform"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newManager(t)
+			m.nodes.answer(func(node string, open wire.Open, stream net.Conn) {
+				for channel := wire.Data; channel == wire.Data; {
+					var err error
+					if channel, _, err = wire.ReadFrame(stream); err != nil {
+						return
+					}
+				}
+				if node == "n1id" {
+					_ = send(stream, c.lie)
+				} else {
+					_ = send(stream, honest)
+				}
+			})
+			var last error
+			for _, err := range m.client.LoadImages(m.ctx, bytes.NewReader([]byte("archive")), 7) {
+				last = err
+			}
+			if c.says == "" {
+				require.NoError(t, last)
+			} else {
+				requireCode(t, api.CodeConflict, last, c.says)
+			}
+			var names []string
+			for image := range store.All[api.Image](m.store.Snapshot()) {
+				require.Equal(t, clockDigest, image.Digest)
+				names = append(names, strings.TrimPrefix(image.Name, "docker.io/library/"))
+			}
+			slices.Sort(names)
+			require.Equal(t, c.want, names)
+		})
+	}
 }
