@@ -39,6 +39,15 @@ func Marshal(value any) ([]byte, error) { return encoding.Marshal(value) }
 // have any bytes, as containers' output has.
 func Unmarshal(data []byte, value any) error { return lenient.Unmarshal(data, value) }
 
+// UnmarshalAnswer is Unmarshal for what a node answers a manager, who does not trust it
+// with its memory either.
+func UnmarshalAnswer(data []byte, value any) error {
+	if maxAnswerItems < len(data) && items(data) > maxAnswerItems {
+		return fmt.Errorf("decode a node's answer: it has more than %d parts", maxAnswerItems)
+	}
+	return Unmarshal(data, value)
+}
+
 // heartbeat is an empty message: its length, and an empty map.
 var heartbeat = []byte{0, 0, 0, 1, 0xa0}
 

@@ -3,7 +3,9 @@ package wire
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/stretchr/testify/require"
@@ -53,6 +55,50 @@ func TestAHelloIsBounded(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, send(bomb), "parts")
 	require.ErrorContains(t, send(make([]byte, MaxHello+1)), "more than")
+}
+
+func TestAnAnswerIsBounded(t *testing.T) {
+	images := make([]LoadedImage, 5000)
+	for i := range images {
+		images[i] = LoadedImage{
+			Name: fmt.Sprintf("docker.io/library/web:%d", i), Digest: "sha256:" + fmt.Sprintf("%064d", i), Size: 1 << 30, Created: time.Unix(int64(i), 0).UTC(),
+			Config: api.ImageConfig{Platforms: []api.Platform{{OS: "linux", Arch: "amd64"}}, ExposedPorts: []string{"80/tcp"}},
+		}
+	}
+	data, err := Marshal(images)
+	require.NoError(t, err)
+	require.Greater(t, len(data), MaxFrame/2)
+	var answer []LoadedImage
+	require.NoError(t, UnmarshalAnswer(data, &answer))
+	require.Len(t, answer, len(images))
+	bomb, err := Marshal(make([]struct{}, maxAnswerItems))
+	require.NoError(t, err)
+	require.Less(t, len(bomb), MaxFrame)
+	require.ErrorContains(t, UnmarshalAnswer(bomb, &answer), "parts")
+}
+
+// FuzzAnswer shows that no answer of a node breaks the manager, or costs it much more
+// than it is long.
+func FuzzAnswer(f *testing.F) {
+	for _, each := range []any{
+		[]LoadedImage{{Name: "web:1", Created: time.Unix(1, 0).UTC()}}, DiskUsage{}, Pruned{}, []api.ContainerStats{{Task: "t"}},
+		api.LogLine{Text: "\xff"}, api.NotFoundf("nothing"),
+	} {
+		data, err := Marshal(each)
+		require.NoError(f, err)
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var images []LoadedImage
+		for _, each := range []any{&images, &DiskUsage{}, &Pruned{}, &[]api.ContainerStats{}, &api.LogLine{}, &api.Error{}} {
+			if UnmarshalAnswer(data, each) == nil {
+				require.LessOrEqual(t, items(data), maxAnswerItems)
+				_, err := Marshal(each)
+				require.NoError(t, err)
+			}
+		}
+		require.LessOrEqual(t, len(images), maxAnswerItems)
+	})
 }
 
 // FuzzItems shows that no well-formed value is counted for less than what it has.

@@ -49,6 +49,10 @@ const (
 	maxHelloItems = 1 << 14
 )
 
+// maxAnswerItems is how many data items an answer to a DoRequest may have, which is a
+// frame: of MaxFrame bytes, one of images has less.
+const maxAnswerItems = 1 << 17
+
 // Up is a message from a node. Every field may be absent; an empty one is a
 // heartbeat.
 type Up struct {

@@ -56,7 +56,7 @@ func gather[T any](ctx context.Context, a *API, timeout time.Duration, nodes []*
 		asking.Go(func() {
 			payload, err := a.askAgain(ctx, node.ID, *wanted)
 			if err == nil {
-				err = wire.Unmarshal(payload, &answers[i].value)
+				err = wire.UnmarshalAnswer(payload, &answers[i].value)
 			}
 			answers[i].err = err
 		})

@@ -78,7 +78,7 @@ func (source *logSource) read(ctx context.Context, m *logMerge, request *wire.Lo
 			return err
 		}
 		line := &api.LogLine{}
-		if err := wire.Unmarshal(payload, line); err != nil {
+		if err := wire.UnmarshalAnswer(payload, line); err != nil {
 			return err
 		}
 		line.Task, line.Name, line.NodeName = source.task.ID, source.name, source.node

@@ -84,7 +84,7 @@ func (n *receiver) exchange(ctx context.Context, l *load) error {
 	go func() {
 		payload, err := answer(ctx, stream)
 		if err == nil {
-			err = wire.Unmarshal(payload, &n.images)
+			err = wire.UnmarshalAnswer(payload, &n.images)
 		}
 		answered <- err
 	}()

@@ -168,7 +168,7 @@ func (a *API) readStats(ctx context.Context, node string, request wire.StatsRequ
 			return err
 		}
 		var samples []api.ContainerStats
-		if err := wire.Unmarshal(payload, &samples); err != nil {
+		if err := wire.UnmarshalAnswer(payload, &samples); err != nil {
 			return err
 		}
 		take(samples)

@@ -88,7 +88,7 @@ func cutShort(err error) error {
 // nodeError decodes an Error frame.
 func nodeError(payload []byte) error {
 	told := &api.Error{}
-	if err := wire.Unmarshal(payload, told); err != nil {
+	if err := wire.UnmarshalAnswer(payload, told); err != nil {
 		return fmt.Errorf("read the node's error: %w", err)
 	}
 	return told
