@@ -10,6 +10,7 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/orc-project/orc/api"
 )
@@ -74,6 +75,13 @@ type Store interface {
 
 	// Leader returns the id that the current leader campaigned with, or "".
 	Leader(ctx context.Context) (string, error)
+}
+
+// Follower is a Store whose snapshots can fall behind the database although that
+// answers: what it is told cannot be read, or the telling fails.
+type Follower interface {
+	// Behind is for how long that has been so; 0 while the store follows.
+	Behind() time.Duration
 }
 
 // Watcher delivers snapshots as they come, coalesced: a slow reader sees fewer

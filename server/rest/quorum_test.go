@@ -9,6 +9,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
 	"github.com/orc-project/orc/server/managers"
+	"github.com/orc-project/orc/store"
 )
 
 func TestAManagerThatIsCutOffSaysSo(t *testing.T) {
@@ -51,4 +52,30 @@ func TestAClusterThatHasSplitSaysSo(t *testing.T) {
 	found, err := m.client.Doctor(m.ctx, "")
 	require.NoError(t, err)
 	require.Contains(t, found, api.Finding{NodeName: "m2", Subject: "cluster", Level: api.LevelProblem, Message: "m2 went on alone"})
+}
+
+// lapsed is a store that cannot follow its database.
+type lapsed struct {
+	store.Store
+	behind time.Duration
+}
+
+func (l *lapsed) Behind() time.Duration { return l.behind }
+
+func TestAManagerThatIsBehindSaysSo(t *testing.T) {
+	m := newManager(t)
+	var told []string
+	m.client.OnStale(func(why string) { told = append(told, why) })
+	s := &lapsed{m.store, time.Second}
+	m.api.store = s
+	_, err := m.client.Nodes(m.ctx)
+	require.NoError(t, err)
+	require.Empty(t, told, "it tries again")
+
+	s.behind = 5 * time.Second
+	_, err = m.client.Nodes(m.ctx)
+	require.NoError(t, err, "what it knew is still shown")
+	require.Equal(t, []string{"this manager has not been able to follow the database for 5s, and shows what it knew then: see its log"}, told)
+	_, err = m.client.UpdateNode(m.ctx, "n2", api.NodeUpdate{LabelsAdd: map[string]string{"a": "b"}})
+	requireCode(t, api.CodeUnavailable, err, "follow the database for 5s")
 }

@@ -51,6 +51,7 @@ func (r *reader) run(ctx context.Context) {
 		if err == nil {
 			continue
 		}
+		r.lapse.begin(time.Now())
 		if said != err.Error() {
 			said = err.Error()
 			r.Logger.Error("cannot follow the database; trying again", zap.Error(err))
@@ -83,7 +84,7 @@ func (r *reader) tryList(ctx context.Context) (*store.Snapshot, error) {
 	var leader *mvccpb.KeyValue
 	from, end := r.Prefix, clientv3.GetPrefixRangeEnd(r.Prefix)
 	for more := true; more; {
-		page, err := r.Client.Get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(listPage), clientv3.WithRev(revision))
+		page, err := r.Store.read(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(listPage), clientv3.WithRev(revision))
 		if err != nil {
 			return nil, err
 		}
@@ -132,6 +133,7 @@ func (r *reader) relist(ctx context.Context) error {
 		}
 	}
 	r.feed.Publish(builder.Snapshot(fresh.Revision()), changes)
+	r.lapse.end()
 	return nil
 }
 
@@ -140,10 +142,13 @@ func (r *reader) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	next := planted.WatchFrom(ctx, r.feed.Snapshot().Revision()+1)
-	watch := r.Client.Watch(ctx, r.Prefix, clientv3.WithPrefix(), clientv3.WithRev(next))
+	watch := r.Client.Watch(ctx, r.Prefix, clientv3.WithPrefix(), clientv3.WithRev(next), clientv3.WithCreatedNotify())
 	for response := range watch {
 		if err := response.Err(); err != nil {
 			return err
+		}
+		if response.Created && response.Header.Revision <= r.feed.Snapshot().Revision() {
+			r.lapse.end() // there is nothing that it lacks
 		}
 		if len(response.Events) == 0 {
 			continue
@@ -188,6 +193,7 @@ func (r *reader) apply(events []*clientv3.Event) error {
 		}
 	}
 	r.feed.Publish(builder.Snapshot(revision), settled(changes))
+	r.lapse.end()
 	return nil
 }
 

@@ -74,6 +74,7 @@ type Store struct {
 	process  string // random: tells this store from others
 	feed     *store.Feed
 	election election
+	lapse    lapse
 	probes   probes
 	taking   chan struct{}      // holds one token while a candidate takes the key
 	life     context.Context    // until Close
