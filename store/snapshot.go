@@ -37,6 +37,9 @@ func Get[T any, P object[T]](s *Snapshot, id string) *T {
 	return (*T)(found)
 }
 
+// Object returns the object of the kind with the ID, or nil.
+func (s *Snapshot) Object(kind api.Kind, id string) api.Object { return s.table(kind).get(id) }
+
 // All yields the objects of type T in the order of their IDs.
 func All[T any, P object[T]](s *Snapshot) iter.Seq[*T] {
 	return func(yield func(*T) bool) {

@@ -56,8 +56,11 @@ func creating[S any](create func(*deploy.Draft, S) (api.Object, error)) handler 
 		if err != nil {
 			return err
 		}
-		object.Header().Version = snapshot.Revision()
-		return reply(w, hidden(object))
+		made := snapshot.Object(object.Kind(), object.Header().ID)
+		if made == nil {
+			return api.NotFoundf("the %s was removed meanwhile", object.Kind())
+		}
+		return reply(w, hidden(made))
 	}
 }
 

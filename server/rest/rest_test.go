@@ -227,3 +227,22 @@ func (m *manager) removeTasks(ids ...string) {
 	_, err := m.store.Commit(m.ctx, tx)
 	require.NoError(m.t, err)
 }
+
+// overtaken is a store to which others write before anybody sees a commit.
+type overtaken struct {
+	store.Store
+	write func()
+}
+
+func (o *overtaken) WaitFor(ctx context.Context, revision int64) (*store.Snapshot, error) {
+	o.write()
+	return o.Store.WaitFor(ctx, revision)
+}
+
+func TestTheVersionOfWhatIsMadeIsItsOwn(t *testing.T) {
+	m := newManager(t)
+	m.api.store = &overtaken{m.store, func() { m.put(&api.Image{Meta: api.Meta{ID: "image"}, Name: "other"}) }}
+	made, err := m.client.CreateNetwork(m.ctx, api.NetworkSpec{Name: "front"})
+	require.NoError(t, err)
+	require.Equal(t, store.Get[api.Network](m.store.Snapshot(), made.ID).Version, made.Version)
+}
