@@ -93,7 +93,7 @@ func (s *Store) resealBatch(ctx context.Context, stale []*mvccpb.KeyValue) error
 			return fmt.Errorf("seal anew: %w", err)
 		}
 		compares = append(compares, clientv3.Compare(clientv3.ModRevision(key), "=", kv.ModRevision))
-		puts = append(puts, clientv3.OpPut(key, string(s.Sealer.Seal(key, value)), clientv3.WithIgnoreLease()))
+		puts = append(puts, clientv3.OpPut(key, string(s.Sealer.Seal(key, value))))
 	}
 	if len(puts) == 0 {
 		return nil
