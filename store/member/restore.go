@@ -2,15 +2,11 @@ package member
 
 import (
 	"fmt"
+	"time"
 
 	"go.etcd.io/etcd/etcdutl/v3/snapshot"
 	"go.uber.org/zap"
 )
-
-// revisionLeap is added to a restored database's revision, so that no revision of
-// the time between the backup and the restore comes a second time: who remembers
-// one never takes what it sees now for what it saw then.
-const revisionLeap = 1_000_000_000
 
 // Restore makes config.Dir the directory of a member that is alone in its cluster
 // and has the database that Backup wrote to the file. It is for a directory that
@@ -31,10 +27,12 @@ func Restore(config Config, file string) error {
 		Name: config.Name, OutputDataDir: dataDir(config.Dir),
 		PeerURLs:       []string{address.String()},
 		InitialCluster: config.Name + "=" + address.String(), InitialClusterToken: config.Cluster,
-		RevisionBump: revisionLeap, MarkCompacted: true,
 	})
 	if err != nil {
 		return fmt.Errorf("restore the database: %w", err)
+	}
+	if err := leap(File(config.Dir), time.Now()); err != nil {
+		return err
 	}
 	return syncTree(config.Dir)
 }
