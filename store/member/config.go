@@ -36,8 +36,10 @@ type Config struct {
 	// cluster of one. A directory with data has its members in itself: Peers is
 	// ignored.
 	Peers map[string]string
-	// ForceNew makes the member, which has data, the only one of its cluster: what
-	// most members had not agreed on is lost, and the others are out.
+	// ForceNew makes the member, which has data, the only one of its cluster: what this
+	// one had not heard of is lost, and the others are out. What it had just heard of is
+	// kept, also if most members had not agreed on it yet: nobody was told that it was
+	// not written.
 	ForceNew bool
 	// Quota is how large the database may grow, in bytes; 0 means DefaultQuota.
 	Quota int64

@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/storage/wal"
 	"go.etcd.io/etcd/server/v3/storage/wal/walpb"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"github.com/orc-project/orc/api"
@@ -29,7 +30,12 @@ func launch(config *embed.Config, dir string) (etcd *embed.Etcd, err error) {
 			etcd, err = nil, hurt(dir, failure)
 		}
 	}()
-	etcd, err = embed.StartEtcd(config)
+	if config.ForceNewCluster && Exists(dir) {
+		err = keepLog(dir, zap.NewNop())
+	}
+	if err == nil {
+		etcd, err = embed.StartEtcd(config)
+	}
 	for _, damage := range []error{wal.ErrCRCMismatch, walpb.ErrCRCMismatch, wal.ErrFileNotFound, wal.ErrSnapshotMismatch, wal.ErrSnapshotNotFound, wal.ErrSliceOutOfRange} {
 		if errors.Is(err, damage) {
 			return nil, hurt(dir, err)

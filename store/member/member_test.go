@@ -206,7 +206,7 @@ func TestAMemberThatLostTheOthersGoesOnAlone(t *testing.T) {
 	require.NoError(t, err)
 	hopeless, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	_, err = m.Client().Put(hopeless, "/a", "never")
+	_, err = m.Client().Put(hopeless, "/c", "perhaps")
 	require.Error(t, err, "one of two is no majority")
 	require.NoError(t, m.Stop())
 
