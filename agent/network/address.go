@@ -163,6 +163,11 @@ func (a *allocator) note(down wire.Down) {
 	if down.Revision == 0 {
 		return
 	}
+	if down.Revision < a.told { // of another cluster: it was forced, or this one was
+		for _, each := range a.attachments {
+			each.unseen = 0
+		}
+	}
 	a.told = down.Revision
 	if down.Full || a.assigned == nil {
 		a.assigned = make(map[string]bool)

@@ -138,6 +138,12 @@ func TestAnAddressRestsUntilNoNodeSendsToIt(t *testing.T) {
 
 	begin()
 	a.free("a", time.Unix(1, 0))
+	held("some node has not acted on it", 9, wire.Down{Full: true, Revision: 1_000_000})
+	held("nor of another cluster, which is not as far", 3, wire.Down{Full: true, Revision: 4})
+	freed("all have", 4)
+
+	begin()
+	a.free("a", time.Unix(1, 0))
 	loaded := *given
 	a = newAllocator() // the process begins again
 	loaded.unseen = 0
