@@ -60,6 +60,7 @@ const (
 	ManagerReachable   ManagerState = "reachable"
 	ManagerLearner     ManagerState = "learner" // its database is still catching up
 	ManagerUnreachable ManagerState = "unreachable"
+	ManagerFull        ManagerState = "full" // so is its disk: it votes, and can write nothing
 	// ManagerSplit was forced to go on alone while this one lives: it is another cluster.
 	ManagerSplit ManagerState = "split"
 )

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/server/managers"
 	"github.com/orc-project/orc/server/session"
+	"github.com/orc-project/orc/store"
 )
 
 // second adds a manager to the cluster's first, and waits until they have met.
@@ -130,4 +132,45 @@ func TestManagersAskEachOtherHowFarNodesHaveCome(t *testing.T) {
 
 	c.put(&api.NodeStatus{Meta: api.Meta{ID: "w1"}, State: api.NodeDown, Manager: "m1", Since: time.Now().Add(-session.HoldLimit)})
 	require.Greater(t, other.Floor(), int64(1)<<60, "nobody waits for who is gone for long")
+}
+
+// seats are the databases of m1, which leads, and of m2, whose disk is full.
+type seats struct {
+	store.Membership // the rest is not asked
+	self             uint64
+}
+
+func (s seats) Self() uint64 { return s.self }
+func (seats) Leader() uint64 { return 1 }
+func (seats) Known() []store.Member {
+	return []store.Member{{ID: 1, Name: "m1"}, {ID: 2, Name: "m2"}}
+}
+
+func (s seats) Writable() error {
+	if s.self == 2 {
+		return errors.New("its disk is full")
+	}
+	return nil
+}
+
+func TestANodeThatDiesWhileItsManagersDiskIsFullIsWrittenOff(t *testing.T) {
+	t.Parallel()
+	c := newClusterOf(t, func(id string) store.Membership {
+		if id == "m1" {
+			return seats{self: 1}
+		}
+		return seats{self: 2}
+	})
+	cluster := *store.Get[api.Cluster](c.store.Snapshot(), api.ClusterID)
+	cluster.Settings.NodeTimeout = api.Duration(time.Second)
+	c.put(&cluster)
+	full := c.second()
+	c.put(&api.Node{Meta: api.Meta{ID: "w1"}, Name: "w1", Role: api.RoleWorker})
+	c.put(&api.NodeStatus{Meta: api.Meta{ID: "w1"}, State: api.NodeReady, Manager: "m2", Session: "was there"})
+	_, err := full.Open(t.Context(), "w1", wire.Open{Do: &wire.DoRequest{}})
+	require.Error(t, err)
+	require.Eventually(t, func() bool {
+		return store.Get[api.NodeStatus](c.store.Snapshot(), "w1").State == api.NodeDown
+	}, patience, 50*time.Millisecond)
+	require.Contains(t, store.Get[api.NodeStatus](c.store.Snapshot(), "w1").Message, "manager that it was connected to", "the leader saw it")
 }

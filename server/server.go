@@ -72,7 +72,7 @@ func New(config Config, log *zap.Logger) *Server {
 		Store: config.Store, Node: config.Node, Credentials: config.Credentials, Members: config.Members, Keys: config.Keys,
 	}, log)
 	return &Server{config: config, log: log, gate: limit.NewGate(config.Limits), managers: others, dispatcher: session.New(session.Config{
-		Store: config.Store, Node: config.Node, Connected: others.Connected, Relay: others.Open,
+		Store: config.Store, Node: config.Node, Fit: others.Fit, Relay: others.Open,
 		Elsewhere: others.Floor, Heard: others.Heard(),
 	}, log), guests: guests{all: make(map[*guest]struct{})}}
 }
@@ -107,7 +107,7 @@ func (s *Server) duties() []duty {
 	return []duty{
 		func(ctx context.Context, _ store.Leadership) error { return s.managers.Keep(ctx) },
 		func(ctx context.Context, leadership store.Leadership) error {
-			return s.dispatcher.Orphans(ctx, leadership, s.managers.Alive, s.managers.Answers)
+			return s.dispatcher.Orphans(ctx, leadership, s.managers.Fits, s.managers.Answers)
 		},
 		func(ctx context.Context, leadership store.Leadership) error {
 			return rotation.Keep(ctx, s.config.Store, leadership, s.log.Named("ca"))

@@ -52,7 +52,8 @@ type cluster struct {
 	socket     string
 	dispatcher *session.Dispatcher
 	limits     limit.Limits
-	own        *ca.Credentials // of the manager that was served last
+	own        *ca.Credentials                  // of the manager that was served last
+	members    func(id string) store.Membership // nil means that there is no other manager
 }
 
 // idle plans nothing.
@@ -63,9 +64,14 @@ func (idle) Plan(time.Time) scheduler.Plan { return scheduler.Plan{} }
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
+	return newClusterOf(t, nil)
+}
+
+func newClusterOf(t *testing.T, members func(id string) store.Membership) *cluster {
+	t.Helper()
 	authority, err := ca.New("cluster1", time.Now())
 	require.NoError(t, err)
-	c := &cluster{t: t, authority: authority, store: memory.New(), socket: filepath.Join(t.TempDir(), "orc.sock")}
+	c := &cluster{t: t, authority: authority, store: memory.New(), members: members, socket: filepath.Join(t.TempDir(), "orc.sock")}
 	tx := &store.Tx{}
 	tx.Set(&api.Cluster{
 		Meta: api.Meta{ID: api.ClusterID}, Identity: "cluster1", Roots: authority.Roots(),
@@ -95,8 +101,12 @@ func (c *cluster) serveAPI(id, socket string, answers func(*session.Dispatcher, 
 	require.NoError(t, err)
 	made := make(chan *session.Dispatcher, 1)
 	c.own = c.node(id, api.RoleManager)
+	var members store.Membership
+	if c.members != nil {
+		members = c.members(id)
+	}
 	s := New(Config{
-		Store: c.store, Node: id, Credentials: c.own, TCP: tcp, Unix: unix,
+		Members: members, Store: c.store, Node: id, Credentials: c.own, TCP: tcp, Unix: unix,
 		API: func(d *session.Dispatcher, others *managers.Managers) http.Handler {
 			made <- d
 			return answers(d, others)

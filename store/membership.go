@@ -41,8 +41,13 @@ type Membership interface {
 	// Remove removes a member, which ends by itself when it hears of it. Removing
 	// one that is gone is no error.
 	Remove(ctx context.Context, id uint64) error
-	// Yield lets another member lead, if there is one.
+	// Yield lets another member lead, if there is one; HandOver a certain voter. Both are
+	// for the member that leads.
 	Yield() error
+	HandOver(ctx context.Context, id uint64) error
+	// Writable says why nothing can be written through this member, as on a full disk.
+	// It follows the others and votes all the same.
+	Writable() error
 }
 
 // The errors of a Membership, beside those of a Store.

@@ -31,6 +31,9 @@ func (m *Managers) Keep(ctx context.Context) error {
 	}
 	waiting := make(map[uint64]time.Time)
 	for {
+		if err := m.handOver(ctx); err != nil && ctx.Err() == nil {
+			m.log.Warn("no other manager leads yet: trying again", zap.Error(err))
+		}
 		if err := m.keep(ctx, waiting, time.Now()); err != nil && ctx.Err() == nil {
 			m.log.Warn("the managers' databases are not as they should be: trying again", zap.Error(err))
 		}

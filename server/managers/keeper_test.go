@@ -1,6 +1,7 @@
 package managers
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"testing"
@@ -23,18 +24,23 @@ type database struct {
 	members  []store.Member
 	behind   bool
 	yielded  bool
+	handed   uint64
+	full     error
+	leader   uint64 // 0 means 1
 	promoted []uint64
 	removed  []uint64
 }
 
 func (d *database) Self() uint64          { return 1 }
-func (d *database) Leader() uint64        { return 1 }
+func (d *database) Leader() uint64        { return cmp.Or(d.leader, 1) }
 func (d *database) Known() []store.Member { return slices.Clone(d.members) }
 func (d *database) Yield() error          { d.yielded = true; return nil }
+func (d *database) Writable() error       { return d.full }
 func (d *database) at(id uint64) int {
 	return slices.IndexFunc(d.members, func(m store.Member) bool { return m.ID == id })
 }
-func (d *database) add(m store.Member) { d.members = append(d.members, m) }
+func (d *database) HandOver(_ context.Context, id uint64) error { d.handed = id; return nil }
+func (d *database) add(m store.Member)                          { d.members = append(d.members, m) }
 func (d *database) voter(id uint64, n string) {
 	d.add(store.Member{ID: id, Name: n, Address: n + ":6721"})
 }

@@ -77,8 +77,8 @@ func (m *Managers) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Connected says whether this manager can read what is newest and write: whether
-// it is one of those that agree on a leader.
+// Connected says whether this manager can read what is newest: whether it is one of
+// those that agree on a leader. Whether it can write too, Fit says.
 func (m *Managers) Connected() bool {
 	return m.config.Members == nil || m.config.Members.Leader() != 0
 }
@@ -119,6 +119,8 @@ func (m *Managers) State(node *api.Node, leader string) api.ManagerState {
 		return api.ManagerSplit
 	case !m.Alive(node.ID):
 		return api.ManagerUnreachable
+	case m.full(node.ID) != "":
+		return api.ManagerFull
 	case node.ID == leader:
 		return api.ManagerLeader
 	case m.config.Members == nil:

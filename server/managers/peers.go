@@ -38,14 +38,20 @@ type peer struct {
 	// both when it was first known. Without a quorum nobody serves and all answer.
 	heard, served time.Time
 	silent, gone  bool
-	split         bool // it says that this manager is none of its cluster's, which it is
-	toldSplit     time.Time
+	// full is why it can write nothing, by its last answer, and unfit that it sends its
+	// nodes away, for that or for want of a quorum.
+	full      string
+	unfit     bool
+	split     bool // it says that this manager is none of its cluster's, which it is
+	toldSplit time.Time
 }
 
 // alive is what GET /v1/alive answers.
 type alive struct {
 	Node      string `json:"node"`
 	Connected bool   `json:"connected"` // to the database: see Managers.Connected
+	Full      string `json:"full,omitempty"`
+	Unfit     bool   `json:"unfit,omitempty"` // see Managers.Fit
 }
 
 // Alive says whether a manager has answered lately, and could do its work. This
@@ -77,7 +83,9 @@ func (m *Managers) ServeAlive(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(alive{Node: m.config.Node, Connected: m.Connected()}) // who asked may be gone
+	_ = json.NewEncoder(w).Encode(alive{ // who asked may be gone
+		Node: m.config.Node, Connected: m.Connected(), Full: m.full(m.config.Node), Unfit: m.Fit() != nil,
+	})
 }
 
 // watchPeers asks the others until ctx ends.
@@ -155,6 +163,10 @@ func (m *Managers) ask(ctx context.Context, id string, p *peer, address string, 
 		return // silence, or another manager at its address
 	}
 	p.heard, p.silent = time.Now(), false
+	if (p.full == "") != (answer.Full == "") {
+		m.log.Info("a manager's disk has changed", zap.String("node", id), zap.Bool("full", answer.Full != ""), zap.String("reason", answer.Full))
+	}
+	p.full, p.unfit = answer.Full, answer.Unfit
 	if !answer.Connected {
 		return
 	}

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/orc-project/orc/api"
@@ -17,14 +18,19 @@ var doctorRoutes = []Route{
 const clockTolerance = time.Second
 
 func (a *API) doctor(w http.ResponseWriter, r *http.Request) error {
-	nodes, err := a.workers(a.store.Snapshot(), r.URL.Query().Get("node"))
+	only := r.URL.Query().Get("node")
+	nodes, err := a.workers(a.store.Snapshot(), only)
 	if err != nil {
 		return err
 	}
 	asked := time.Now()
 	answers := gather[wire.Examination](r.Context(), a, gatherTimeout, nodes, same(wire.DoRequest{Examine: true}))
 	answered := time.Now()
-	findings := a.examineSplits()
+	findings := []api.Finding{}
+	if a.managers != nil {
+		findings = append(findings, a.managers.Findings()...)
+	}
+	findings = slices.DeleteFunc(findings, func(f api.Finding) bool { return only != "" && f.Node != "" && f.Node != nodes[0].ID })
 	for _, answer := range answers {
 		own := []api.Finding{{Subject: "node", Level: api.LevelProblem, Message: answer.away().Message}}
 		if answer.err == nil {
@@ -36,18 +42,6 @@ func (a *API) doctor(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return reply(w, findings)
-}
-
-// examineSplits says which managers are of another cluster that has come of this one.
-func (a *API) examineSplits() []api.Finding {
-	findings := []api.Finding{}
-	if a.managers == nil {
-		return findings
-	}
-	for _, each := range a.managers.Splits() {
-		findings = append(findings, api.Finding{NodeName: each.Manager, Subject: "cluster", Level: api.LevelProblem, Message: each.Message})
-	}
-	return findings
 }
 
 // examineClock compares a node's time with this manager's when it was asked and when

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -19,6 +20,19 @@ func TestAClockIsOffWhenItIsBeyondTheTimeOfAsking(t *testing.T) {
 		require.Equal(t, level, examineClock(asked.Add(off), asked, answered).Level, off)
 	}
 	require.Contains(t, examineClock(asked.Add(-time.Hour), asked, answered).Message, "-1h0m0s")
+}
+
+func TestTheDoctorTellsWhatIsWrongWithManagers(t *testing.T) {
+	m := newManager(t)
+	cluster := api.Finding{NodeName: "m2", Subject: "cluster", Level: api.LevelProblem, Message: "m2 went on alone"}
+	full := api.Finding{Node: "n2id", NodeName: "n2", Subject: "manager", Level: api.LevelProblem, Message: "its disk is full"}
+	m.others.found = []api.Finding{cluster, full}
+	for node, told := range map[string]bool{"": true, "n1": false, "n2": true} {
+		found, err := m.client.Doctor(m.ctx, node)
+		require.NoError(t, err)
+		require.Contains(t, found, cluster)
+		require.Equal(t, told, slices.Contains(found, full), node)
+	}
 }
 
 func TestTheDoctorTellsOfNodesThatAreAway(t *testing.T) {

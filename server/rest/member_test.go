@@ -18,9 +18,12 @@ type others struct {
 	entered map[string]api.MemberRequest
 	apart   time.Duration
 	splits  []managers.Split
+	found   []api.Finding
 }
 
 func (o *others) Splits() []managers.Split { return o.splits }
+
+func (o *others) Findings() []api.Finding { return o.found }
 
 func (o *others) Apart() time.Duration { return o.apart }
 

@@ -33,8 +33,10 @@ type Managers interface {
 	State(node *api.Node, leader string) api.ManagerState
 	// Apart is how long this manager has not reached most of the others; 0 when it does.
 	Apart() time.Duration
-	// Splits are other clusters that have come of this one.
+	// Splits are other clusters that have come of this one, Findings all that is wrong
+	// with managers.
 	Splits() []managers.Split
+	Findings() []api.Finding
 	// Enter makes a manager's new database one of the cluster's.
 	Enter(ctx context.Context, node string, request api.MemberRequest) (api.MemberAnswer, error)
 	// MayLeave says why a manager cannot be done without, and Leave takes its

@@ -30,9 +30,9 @@ type Config struct {
 	Store store.Store
 	// Node is this manager's own node ID.
 	Node string
-	// Connected says whether what nodes tell reaches the database; nil means that
-	// it always does.
-	Connected func() bool
+	// Fit says why what nodes tell does not reach the database, while it may through
+	// another manager; nil means that it always does.
+	Fit func() error
 	// Relay opens a stream to a node whose session another manager holds; nil means
 	// that there is no other.
 	Relay func(ctx context.Context, manager, node string, open wire.Open) (io.ReadWriteCloser, error)

@@ -23,7 +23,8 @@ const orphanEvery = 200 * time.Millisecond
 //	    ▲────(session with any manager, M back)────┘
 //
 // alive says whether a manager does its work, answers whether its process is there:
-// after a time without a quorum none may be known to do its work yet.
+// after a time without a quorum none may be known to do its work yet, and one whose
+// disk is full does not.
 func (d *Dispatcher) Orphans(ctx context.Context, leadership store.Leadership, alive, answers func(manager string) bool) error {
 	watcher := d.config.Store.Watch()
 	defer watcher.Close()

@@ -164,8 +164,15 @@ func TestAManagerWithoutTheDatabaseSendsItsNodesAwayAndWritesNoneOff(t *testing.
 	synctest.Test(t, func(t *testing.T) {
 		var connected atomic.Bool
 		connected.Store(true)
+		away := api.Errorf(api.CodeUnavailable, "it is away")
+		fit := func() error {
+			if connected.Load() {
+				return nil
+			}
+			return away
+		}
 		s := newStore(t, "n1", "n2")
-		m := newManagerOf(t, Config{Store: s, Node: "manager", Connected: connected.Load})
+		m := newManagerOf(t, Config{Store: s, Node: "manager", Fit: fit})
 		defer m.stop()
 		a, b := m.connect("n1"), m.connect("n2")
 		defer b.hangUp()

@@ -34,8 +34,8 @@ func (d *Dispatcher) enter() (context.Context, error) {
 	if d.running == nil {
 		return nil, api.Errorf(api.CodeUnavailable, "this manager is starting or shutting down")
 	}
-	if !d.connected() {
-		return nil, errAlone()
+	if err := d.fit(); err != nil {
+		return nil, err
 	}
 	d.wg.Add(1)
 	return d.running, nil
@@ -123,7 +123,8 @@ func (d *Dispatcher) sweepLoop(ctx context.Context) error {
 		now := time.Now()
 		passed := now.Sub(last)
 		last = now
-		if !d.connected() {
+		unfit := d.fit()
+		if unfit != nil {
 			alone += passed
 		} else if alone > 0 {
 			alone = 0
@@ -136,7 +137,7 @@ func (d *Dispatcher) sweepLoop(ctx context.Context) error {
 			d.log.Warn("this process was stalled: nodes get their time again", zap.Duration("for", passed))
 			d.forgive(passed)
 		case alone > 0:
-			d.isolate(alone, passed)
+			d.isolate(alone, passed, unfit)
 		default:
 			d.sweep(now)
 		}
@@ -199,17 +200,18 @@ func (d *Dispatcher) writtenOff(node string, p *presence) func(int64, error) {
 	}
 }
 
-// connected says whether what nodes tell reaches the database.
-func (d *Dispatcher) connected() bool { return d.config.Connected == nil || d.config.Connected() }
-
-func errAlone() error {
-	return api.Errorf(api.CodeUnavailable, "this manager does not reach most of the others: another one may")
+// fit says why what nodes tell does not reach the database.
+func (d *Dispatcher) fit() error {
+	if d.config.Fit == nil {
+		return nil
+	}
+	return d.config.Fit()
 }
 
 // isolate is a sweep without a database: nobody can be written off, so the time
 // does not count. When it lasts, the nodes are sent away, for another manager may
 // have what this one lacks, and theirs is running there.
-func (d *Dispatcher) isolate(alone, passed time.Duration) {
+func (d *Dispatcher) isolate(alone, passed time.Duration, why error) {
 	d.forgive(passed)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -218,7 +220,7 @@ func (d *Dispatcher) isolate(alone, passed time.Duration) {
 	}
 	for _, p := range d.nodes {
 		if p.session != nil {
-			p.session.cut(errAlone())
+			p.session.cut(why)
 		}
 	}
 }

@@ -19,7 +19,9 @@ import (
 const Format = 1
 
 // minFree is how many free bytes writing needs: the log grows by 64 MB at a time.
-const minFree = 100 << 20
+// Once there were fewer, it takes enoughFree until it is writing again, so that a disk
+// about to be full does not change a manager's mind time and again.
+const minFree, enoughFree = 100 << 20, 150 << 20
 
 // identity is in the file that says whose a directory is.
 type identity struct {
@@ -101,13 +103,13 @@ func writeIdentity(dir string, id identity) error {
 }
 
 // free fails when the directory's disk is as good as full.
-func free(dir string) error {
+func free(dir string, needed uint64) error {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(dir, &stat); err != nil {
 		return fmt.Errorf("measure the free space of %s: %w", dir, err)
 	}
-	if left := stat.Bavail * uint64(stat.Bsize); left < minFree {
-		return fmt.Errorf("the disk of %s is full: %d MB are left, %d MB are needed", dir, left>>20, minFree>>20)
+	if left := stat.Bavail * uint64(stat.Bsize); left < needed {
+		return fmt.Errorf("the disk of %s is full: %d MB are left, %d MB are needed", dir, left>>20, needed>>20)
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ type Member struct {
 	stopping    *atomic.Bool
 	removed     *atomic.Bool
 	added       atomic.Int64       // bytes, see Roomy
+	full        atomic.Bool        // see Writable
 	cancel      context.CancelFunc // of upkeep
 	running     sync.WaitGroup     // upkeep
 	once        sync.Once
@@ -69,7 +70,7 @@ func (m *Member) start(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	if err := free(m.dir); err != nil {
+	if err := free(m.dir, minFree); err != nil {
 		return api.Errorf(api.CodeUnavailable, "start the database: %w", err)
 	}
 	if m.port, err = listen(config.Listen, config.TLS); err != nil {

@@ -1,7 +1,10 @@
 package member
 
 import (
+	"context"
 	"fmt"
+
+	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/store"
 )
@@ -29,10 +32,33 @@ func (m *Member) Yield() error {
 	return nil
 }
 
+// HandOver implements store.Membership.
+func (m *Member) HandOver(ctx context.Context, id uint64) error {
+	if leading, _ := m.Leading(); !leading {
+		return nil
+	}
+	if err := m.etcd.Server.MoveLeader(ctx, m.Self(), id); err != nil {
+		return fmt.Errorf("hand over the database's leadership: %w", err)
+	}
+	return nil
+}
+
 // Writable returns ErrUnavailable when the disk has no room for more. It is
 // asked before every commit, for the log ends the process when it cannot grow.
 func (m *Member) Writable() error {
-	if err := free(m.dir); err != nil {
+	needed := uint64(minFree)
+	if m.full.Load() {
+		needed = enoughFree
+	}
+	err := free(m.dir, needed)
+	if full := err != nil; m.full.CompareAndSwap(!full, full) {
+		if full {
+			m.log.Error("this manager takes no writes until there is room", zap.Error(err))
+		} else {
+			m.log.Info("this manager takes writes again")
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	return nil
