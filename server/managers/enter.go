@@ -77,9 +77,7 @@ func (m *Managers) makeRoom(ctx context.Context, s *store.Snapshot, members []st
 		return api.Conflictf("the address %s is that of the manager %s: choose another with --advertise, or remove that one first (`orc node rm %s`)",
 			address, owner.Name, owner.Name)
 	}
-	// The node asks because its database is empty: a vote of it is lost already.
-	lost := func(name string) bool { return name != old.Name && m.Alive(name) }
-	if err := mayGo(members, old, api.ShortID(node), lost); err != nil {
+	if err := m.mayGo(ctx, members, old); err != nil {
 		return err
 	}
 	m.log.Info("removing what a manager's earlier database left", zap.String("node", node), zap.String("peer", old.Address))

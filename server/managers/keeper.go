@@ -93,7 +93,7 @@ func since(waiting map[uint64]time.Time, id uint64, now time.Time) time.Duration
 }
 
 func (m *Managers) promote(ctx context.Context, learner store.Member) error {
-	if !m.Alive(learner.Name) {
+	if !m.present(ctx, []store.Member{{Name: learner.Name}})(learner.Name) {
 		return nil // a vote that is not there would only raise the quorum
 	}
 	err := m.config.Members.Promote(ctx, learner.ID)
@@ -107,7 +107,7 @@ func (m *Managers) promote(ctx context.Context, learner store.Member) error {
 }
 
 func (m *Managers) drop(ctx context.Context, members []store.Member, gone store.Member) error {
-	if err := mayGo(members, gone, api.ShortID(gone.Name), m.Alive); err != nil {
+	if err := m.mayGo(ctx, members, gone); err != nil {
 		return err
 	}
 	if gone.ID == m.config.Members.Self() {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +85,16 @@ func fixture(t *testing.T, d *database, managers ...string) *Managers {
 	m := New(Config{
 		Store: s, Node: "m1", Credentials: credentials, Members: d, Keys: func() ([]byte, error) { return []byte("keys"), nil },
 	}, zap.NewNop())
+	// Who is not known to be gone answers.
+	m.ping = func(ctx context.Context, address string, answer *alive) error {
+		id := strings.TrimSuffix(address, ":6720")
+		if !m.Alive(id) {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		*answer = alive{Node: id, Connected: true}
+		return nil
+	}
 	for _, id := range managers {
 		m.put(t, &api.Node{Meta: api.Meta{ID: id}, Name: id, Role: api.RoleManager, API: id + ":6720"})
 		if id != "m1" {

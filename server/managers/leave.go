@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"go.uber.org/zap"
+
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/store"
 )
@@ -27,7 +29,7 @@ func (m *Managers) MayLeave(ctx context.Context, node *api.Node) error {
 	}
 	for _, each := range stay {
 		if each.Name == node.ID {
-			return mayGo(stay, each, node.Name, m.Alive)
+			return m.mayGo(ctx, stay, each)
 		}
 	}
 	if len(managers) == 1 {
@@ -36,23 +38,39 @@ func (m *Managers) MayLeave(ctx context.Context, node *api.Node) error {
 	return nil // it has no database, or one that never ran
 }
 
-// Leave removes the database of a node that is no manager any more, whatever that
-// does to the quorum. The leader would do it too, unless the quorum is at stake; it
-// may have been quicker.
-func (m *Managers) Leave(ctx context.Context, node *api.Node) error {
+// mayGo says why a member cannot be done without, by what the others say now.
+func (m *Managers) mayGo(ctx context.Context, members []store.Member, gone store.Member) error {
+	if gone.Learner {
+		return nil
+	}
+	return mayGo(members, gone, m.called, m.present(ctx, without(members, gone.ID)))
+}
+
+// called is a node's name.
+func (m *Managers) called(id string) string {
+	if node := store.Get[api.Node](m.config.Store.Snapshot(), id); node != nil && node.Name != "" {
+		return node.Name
+	}
+	return api.ShortID(id)
+}
+
+// Leave removes the database of a node that is no manager any more; unless forced, if
+// the quorum is not at stake now. The leader does it too, as soon as it may, and may have
+// been quicker.
+func (m *Managers) Leave(ctx context.Context, node *api.Node, force bool) error {
 	if m.config.Members == nil {
 		return nil
 	}
 	m.entering.Lock()
 	defer m.entering.Unlock()
-	err := m.leave(ctx, node)
+	err := m.leave(ctx, node, force)
 	if errors.Is(err, store.ErrRemoved) && node.ID == m.config.Node {
 		return nil
 	}
 	return away(err)
 }
 
-func (m *Managers) leave(ctx context.Context, node *api.Node) error {
+func (m *Managers) leave(ctx context.Context, node *api.Node, force bool) error {
 	members, err := m.config.Members.Members(ctx)
 	if err != nil {
 		return err
@@ -60,6 +78,12 @@ func (m *Managers) leave(ctx context.Context, node *api.Node) error {
 	for _, each := range members {
 		if each.Name != node.ID && each.ID != node.Member {
 			continue
+		}
+		if !force {
+			if err := m.mayGo(ctx, members, each); err != nil {
+				m.log.Warn("the database of a node that is no manager stays until it can be done without", zap.String("node", node.Name), zap.Error(err))
+				return nil
+			}
 		}
 		if each.ID == m.config.Members.Leader() && each.ID == m.config.Members.Self() {
 			if err := m.config.Members.Yield(); err != nil {

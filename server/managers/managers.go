@@ -43,6 +43,9 @@ type Managers struct {
 	transport *transport
 	entering  sync.Mutex // one at a time changes the members here
 
+	// ping asks a manager whether it is there; tests have another one.
+	ping func(ctx context.Context, address string, answer *alive) error
+
 	mu     sync.Mutex
 	peers  map[string]*peer // by node ID, this one not among them
 	floors map[string]int64 // what others said last of their nodes
@@ -61,11 +64,13 @@ type Managers struct {
 
 // New makes Managers, which look after each other while Run runs.
 func New(config Config, log *zap.Logger) *Managers {
-	return &Managers{
+	m := &Managers{
 		config: config, log: log.Named("managers"), transport: newTransport(config.Credentials), peers: make(map[string]*peer),
 		floors: make(map[string]int64), early: make(map[string]time.Time), outlived: make(map[string]time.Time),
 		wanted: make(chan struct{}, 1), heard: make(chan struct{}, 1),
 	}
+	m.ping = m.askAlive
+	return m
 }
 
 // Run notices who is there until ctx ends.

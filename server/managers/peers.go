@@ -88,6 +88,10 @@ func (m *Managers) ServeAlive(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+func (m *Managers) askAlive(ctx context.Context, address string, answer *alive) error {
+	return m.get(ctx, address, Alive(m.Apart()), answer)
+}
+
 // watchPeers asks the others until ctx ends.
 func (m *Managers) watchPeers(ctx context.Context) error {
 	defer m.asking.Wait()
@@ -154,7 +158,7 @@ func (m *Managers) ask(ctx context.Context, id string, p *peer, address string, 
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var answer alive
-	err := m.get(ctx, address, Alive(m.Apart()), &answer)
+	err := m.ping(ctx, address, &answer)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p.asking = false

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -44,8 +45,8 @@ func (o *others) Enter(_ context.Context, node string, request api.MemberRequest
 
 func (o *others) MayLeave(context.Context, *api.Node) error { return o.needed }
 
-func (o *others) Leave(_ context.Context, node *api.Node) error {
-	o.left = append(o.left, node.ID)
+func (o *others) Leave(_ context.Context, node *api.Node, force bool) error {
+	o.left = append(o.left, fmt.Sprint(node.ID, " ", force))
 	return nil
 }
 
@@ -68,13 +69,13 @@ func TestRolesChange(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, worker, view.Role)
 	require.Empty(t, view.API)
-	require.Equal(t, []string{"n1id"}, m.others.left)
+	require.Equal(t, []string{"n1id true"}, m.others.left)
 
 	m.others.needed = nil
 	err = m.client.RemoveNode(m.ctx, "n2", false)
 	requireCode(t, api.CodeConflict, err, "n2 is up")
 	require.NoError(t, m.client.RemoveNode(m.ctx, "n2", true))
-	require.Equal(t, []string{"n1id", "n2id"}, m.others.left)
+	require.Equal(t, []string{"n1id true", "n2id false"}, m.others.left)
 
 	m.put(&api.Node{Meta: api.Meta{ID: "n3id"}, Name: "n3", Role: api.RoleManager, API: "10.0.0.3:6720", Number: 3})
 	_, err = m.client.UpdateNode(m.ctx, "n3", api.NodeUpdate{Role: &worker})

@@ -61,7 +61,7 @@ func (a *API) updateNode(w http.ResponseWriter, r *http.Request) error {
 		return d.UpdateNode(node, update)
 	})
 	if err == nil && demoted {
-		err = a.leave(r, node)
+		err = a.leave(r, node, update.Force)
 	}
 	if err != nil {
 		return err
@@ -74,10 +74,10 @@ func (a *API) updateNode(w http.ResponseWriter, r *http.Request) error {
 
 // leave takes a manager's database out. It may be this one's own, whose end is this
 // request's too: what was begun is brought to its end.
-func (a *API) leave(r *http.Request, node *api.Node) error {
+func (a *API) leave(r *http.Request, node *api.Node, force bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), commitTimeout)
 	defer cancel()
-	return a.managers.Leave(ctx, node)
+	return a.managers.Leave(ctx, node, force)
 }
 
 func (a *API) removeNode(w http.ResponseWriter, r *http.Request) error {
@@ -96,7 +96,7 @@ func (a *API) removeNode(w http.ResponseWriter, r *http.Request) error {
 		return a.managers.MayLeave(r.Context(), node)
 	})
 	if err == nil && node.Role == api.RoleManager {
-		err = a.leave(r, node)
+		err = a.leave(r, node, false)
 	}
 	if err != nil {
 		return err

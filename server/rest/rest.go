@@ -40,9 +40,9 @@ type Managers interface {
 	// Enter makes a manager's new database one of the cluster's.
 	Enter(ctx context.Context, node string, request api.MemberRequest) (api.MemberAnswer, error)
 	// MayLeave says why a manager cannot be done without, and Leave takes its
-	// database out.
+	// database out as soon as that may be; at once if forced.
 	MayLeave(ctx context.Context, node *api.Node) error
-	Leave(ctx context.Context, node *api.Node) error
+	Leave(ctx context.Context, node *api.Node, force bool) error
 }
 
 // Config is what an API needs.
