@@ -1,6 +1,7 @@
 package member_test
 
 import (
+	"context"
 	"net"
 	"sync"
 	"testing"
@@ -88,8 +89,9 @@ func TestAMemberWhoseAddressChangedComesBack(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestMembersWhoseAddressesChangeTogetherComeBack(t *testing.T) {
-	first := membertest.Config(t)
+// three are voters.
+func three(t *testing.T, first member.Config) ([]*member.Member, []member.Config) {
+	t.Helper()
 	configs := []member.Config{first}
 	members := []*member.Member{membertest.Start(t, first)}
 	for _, name := range []string{"node2", "node3"} {
@@ -97,6 +99,28 @@ func TestMembersWhoseAddressesChangeTogetherComeBack(t *testing.T) {
 		promote(t, members[0], joined.Self())
 		members, configs = append(members, joined), append(configs, config)
 	}
+	return members, configs
+}
+
+func TestALeaderHandsOverToWhomItIsTold(t *testing.T) {
+	members, _ := three(t, membertest.Config(t))
+	for _, to := range []int{2, 1, 0} {
+		require.Eventually(t, func() bool {
+			for _, each := range members { // of which those do nothing that do not lead
+				trying, cancel := context.WithTimeout(patient(t), 2*time.Second)
+				defer cancel()
+				if err := each.HandOver(trying, members[to].Self()); err != nil {
+					return false // it does not know yet that it is a voter
+				}
+			}
+			return members[to].Leader() == members[to].Self()
+		}, time.Minute, 10*time.Millisecond)
+	}
+	require.Error(t, members[0].HandOver(patient(t), 12345))
+}
+
+func TestMembersWhoseAddressesChangeTogetherComeBack(t *testing.T) {
+	members, configs := three(t, membertest.Config(t))
 	for _, each := range members {
 		require.NoError(t, each.Stop())
 	}

@@ -9,6 +9,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/store"
 )
 
 // etcd forgets history every five minutes, never gives space back to the disk, and
@@ -17,8 +19,8 @@ import (
 // little in use, so the member looks after itself:
 //
 //	half of the quota in use ──▶ history is forgotten at once (the leader)
-//	file near the quota, with free pages in it ──▶ defragmented
-//	alarm ──▶ both, and the alarm is ended if that gave room
+//	file near the quota, with free pages in it ──▶ defragmented, when it is its turn
+//	alarm ──▶ both at once, and the alarm is ended if that gave room
 const upkeepTick = 2 * time.Second
 
 // upkeep works until ctx ends.
@@ -56,7 +58,7 @@ func (k *keeper) step(ctx context.Context) error {
 		}
 	}
 	if free := backend.Size() - backend.SizeInUse(); free > quota/10 && (alarm || backend.Size() > quota/5*4) {
-		if err := k.defragment(); err != nil {
+		if err := k.makeRoom(alarm); err != nil {
 			return err
 		}
 	}
@@ -85,6 +87,34 @@ func (m *Member) Forget(ctx context.Context) error {
 		return fmt.Errorf("forget the database's history: %w", err)
 	}
 	return nil
+}
+
+// makeRoom defragments the file when it is this member's turn, and not while it leads:
+// all would wait for it. Under an alarm nothing can be written anyway.
+func (k *keeper) makeRoom(alarm bool) error {
+	members := k.Known()
+	if !alarm && !turn(k.Self(), members, time.Now()) {
+		return nil
+	}
+	if leads, _ := k.Leading(); !alarm && leads && voters(members) > 1 {
+		if err := k.Yield(); err != nil {
+			return err
+		}
+		if leads, _ = k.Leading(); leads {
+			return nil // it was elected again
+		}
+	}
+	return k.defragment()
+}
+
+func voters(members []store.Member) int {
+	count := 0
+	for _, each := range members {
+		if !each.Learner {
+			count++
+		}
+	}
+	return count
 }
 
 // defragment writes the file anew without its free pages. Reads and writes of this
