@@ -75,7 +75,14 @@ func (d *Draft) attachFiles(wish network.Wish, before *api.ServiceSpec, kind api
 			return gone(wish.Service, kind, to.Source)
 		}
 		d.require(stored.object())
-		d.marks[objectKey{kind, markID(stored)}] = true
+		if id := markID(stored); !d.writes(kind, id) {
+			was, mark := d.mark(kind, id), &file{&api.Secret{}, kind}
+			if mark.ID = id; was.Version == 0 {
+				d.create(mark.object())
+			} else {
+				d.update(was.object(), mark.object())
+			}
+		}
 	}
 	return nil
 }
@@ -124,21 +131,6 @@ func (d *Draft) mark(kind api.Kind, id string) *file {
 		found.ID = id
 	}
 	return found
-}
-
-// setMarks writes the marks whatever is there, so that services that begin to refer
-// to the same do not stand in each other's way; unless this draft compares them.
-func (d *Draft) setMarks(tx *store.Tx) {
-	for _, key := range sortedKeys(d.marks) {
-		mark := &file{&api.Secret{}, key.kind}
-		mark.ID, mark.Created, mark.Updated = key.id, d.now, d.now
-		if required := d.requires[key]; required != nil {
-			mark.Version = required.Header().Version
-			tx.Update(mark.object())
-			continue
-		}
-		tx.Set(mark.object())
-	}
 }
 
 func gone(service *api.Service, kind api.Kind, name string) error {

@@ -39,7 +39,6 @@ type Draft struct {
 	puts     map[objectKey]put
 	order    []objectKey
 	requires map[objectKey]api.Object
-	marks    map[objectKey]bool // to be written, see attach
 	// services are what this draft makes of services, by ID; nil when removed.
 	services map[string]*api.ServiceSpec
 	ledger   *network.Ledger
@@ -59,7 +58,7 @@ type put struct {
 func NewDraft(snapshot *store.Snapshot, now time.Time, newID func() string) *Draft {
 	return &Draft{
 		snapshot: snapshot, now: now.UTC(), newID: newID,
-		puts: make(map[objectKey]put), requires: make(map[objectKey]api.Object), marks: make(map[objectKey]bool), services: make(map[string]*api.ServiceSpec),
+		puts: make(map[objectKey]put), requires: make(map[objectKey]api.Object), services: make(map[string]*api.ServiceSpec),
 		ledger: network.Open(snapshot),
 	}
 }
@@ -84,9 +83,8 @@ func (d *Draft) Tx() *store.Tx {
 			tx.Update(p.after)
 		}
 	}
-	d.setMarks(tx)
 	for _, key := range sortedKeys(d.requires) {
-		if _, written := d.puts[key]; !written && !d.marks[key] {
+		if _, written := d.puts[key]; !written {
 			tx.Require(d.requires[key])
 		}
 	}
