@@ -60,7 +60,8 @@ const (
 	ManagerReachable   ManagerState = "reachable"
 	ManagerLearner     ManagerState = "learner" // its database is still catching up
 	ManagerUnreachable ManagerState = "unreachable"
-	ManagerFull        ManagerState = "full" // so is its disk: it votes, and can write nothing
+	// ManagerReadOnly votes and can write nothing: its disk is full, or its data damaged.
+	ManagerReadOnly ManagerState = "read-only"
 	// ManagerSplit was forced to go on alone while this one lives: it is another cluster.
 	ManagerSplit ManagerState = "split"
 )

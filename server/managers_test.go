@@ -140,6 +140,7 @@ type seats struct {
 	self             uint64
 }
 
+func (seats) Wrong() error   { return nil }
 func (s seats) Self() uint64 { return s.self }
 func (seats) Leader() uint64 { return 1 }
 func (seats) Known() []store.Member {

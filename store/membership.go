@@ -45,9 +45,11 @@ type Membership interface {
 	// for the member that leads.
 	Yield() error
 	HandOver(ctx context.Context, id uint64) error
-	// Writable says why nothing can be written through this member, as on a full disk.
+	// Writable says why nothing can be written through this member, as on a full disk or with damaged data.
 	// It follows the others and votes all the same.
 	Writable() error
+	// Wrong says what is wrong with the members' data, if it is known not to be the same.
+	Wrong() error
 }
 
 // The errors of a Membership, beside those of a Store.

@@ -9,7 +9,8 @@ import (
 )
 
 // A manager whose disk is full follows the others and has a vote, so it counts for the
-// quorum, and what it knows is as new as theirs. But it can write nothing of its own:
+// quorum, and what it knows is as new as theirs. But it can write nothing of its own, as
+// one must not whose data is damaged:
 // nobody would hear from it what nodes tell. While another one can, it is for that to
 // have the nodes and to lead.
 
@@ -22,8 +23,8 @@ func (m *Managers) Fit() error {
 	if !m.Connected() {
 		return api.Errorf(api.CodeUnavailable, "this manager does not reach most of the others: another one may")
 	}
-	if full := m.full(m.config.Node); full != "" && m.relief() != 0 {
-		return api.Errorf(api.CodeUnavailable, "this manager can write nothing, but another one can: %s", full)
+	if why := m.readOnly(m.config.Node); why != "" && m.relief() != 0 {
+		return api.Errorf(api.CodeUnavailable, "this manager can write nothing, but another one can: %s", why)
 	}
 	return nil
 }
@@ -36,10 +37,10 @@ func (m *Managers) Fits(node string) bool {
 	return m.is(node, func(p *peer) bool { return !p.gone && !p.unfit })
 }
 
-// full is why a manager can write nothing, or empty.
-func (m *Managers) full(node string) (why string) {
+// readOnly is why a manager can write nothing, or empty.
+func (m *Managers) readOnly(node string) (why string) {
 	if node != m.config.Node {
-		m.is(node, func(p *peer) bool { why = p.full; return true })
+		m.is(node, func(p *peer) bool { why = p.readOnly; return true })
 		return why
 	}
 	if m.config.Members != nil {
@@ -54,7 +55,7 @@ func (m *Managers) full(node string) (why string) {
 // none.
 func (m *Managers) relief() uint64 {
 	for _, each := range m.config.Members.Known() {
-		if !each.Learner && each.Name != m.config.Node && m.Fits(each.Name) && m.full(each.Name) == "" {
+		if !each.Learner && each.Name != m.config.Node && m.Fits(each.Name) && m.readOnly(each.Name) == "" {
 			return each.ID
 		}
 	}
@@ -83,12 +84,18 @@ func (m *Managers) Findings() []api.Finding {
 		found = append(found, api.Finding{NodeName: each.Manager, Subject: "cluster", Level: api.LevelProblem, Message: each.Message})
 	}
 	for node := range store.All[api.Node](m.config.Store.Snapshot()) {
-		if m.State(node, "") == api.ManagerFull {
+		if m.State(node, "") == api.ManagerReadOnly {
 			found = append(found, api.Finding{
 				Node: node.ID, NodeName: node.Name, Subject: "manager", Level: api.LevelProblem,
-				Message: "it can write nothing until there is room, and other managers do its work: " + m.full(node.ID),
+				Message: "it can write nothing, and other managers do its work: " + m.readOnly(node.ID),
 			})
 		}
+	}
+	if m.config.Members == nil {
+		return found
+	}
+	if wrong := m.config.Members.Wrong(); wrong != nil && m.readOnly(m.config.Node) == "" {
+		found = append(found, api.Finding{NodeName: m.called(m.config.Node), Subject: "database", Level: api.LevelProblem, Message: wrong.Error()})
 	}
 	return found
 }

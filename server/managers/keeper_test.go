@@ -27,6 +27,7 @@ type database struct {
 	yielded  bool
 	handed   uint64
 	full     error
+	wrong    error
 	leader   uint64 // 0 means 1
 	promoted []uint64
 	removed  []uint64
@@ -37,6 +38,7 @@ func (d *database) Leader() uint64        { return cmp.Or(d.leader, 1) }
 func (d *database) Known() []store.Member { return slices.Clone(d.members) }
 func (d *database) Yield() error          { d.yielded = true; return nil }
 func (d *database) Writable() error       { return d.full }
+func (d *database) Wrong() error          { return d.wrong }
 func (d *database) at(id uint64) int {
 	return slices.IndexFunc(d.members, func(m store.Member) bool { return m.ID == id })
 }

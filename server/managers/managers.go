@@ -124,8 +124,8 @@ func (m *Managers) State(node *api.Node, leader string) api.ManagerState {
 		return api.ManagerSplit
 	case !m.Alive(node.ID):
 		return api.ManagerUnreachable
-	case m.full(node.ID) != "":
-		return api.ManagerFull
+	case m.readOnly(node.ID) != "":
+		return api.ManagerReadOnly
 	case node.ID == leader:
 		return api.ManagerLeader
 	case m.config.Members == nil:

@@ -38,9 +38,9 @@ type peer struct {
 	// both when it was first known. Without a quorum nobody serves and all answer.
 	heard, served time.Time
 	silent, gone  bool
-	// full is why it can write nothing, by its last answer, and unfit that it sends its
-	// nodes away, for that or for want of a quorum.
-	full      string
+	// readOnly is why it can write nothing, by its last answer, and unfit that it sends
+	// its nodes away, for that or for want of a quorum.
+	readOnly  string
 	unfit     bool
 	split     bool // it says that this manager is none of its cluster's, which it is
 	toldSplit time.Time
@@ -49,9 +49,9 @@ type peer struct {
 // alive is what GET /v1/alive answers.
 type alive struct {
 	Node      string `json:"node"`
-	Connected bool   `json:"connected"` // to the database: see Managers.Connected
-	Full      string `json:"full,omitempty"`
-	Unfit     bool   `json:"unfit,omitempty"` // see Managers.Fit
+	Connected bool   `json:"connected"`          // to the database: see Managers.Connected
+	ReadOnly  string `json:"readOnly,omitempty"` // why it can write nothing
+	Unfit     bool   `json:"unfit,omitempty"`    // see Managers.Fit
 }
 
 // Alive says whether a manager has answered lately, and could do its work. This
@@ -84,7 +84,7 @@ func (m *Managers) ServeAlive(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(alive{ // who asked may be gone
-		Node: m.config.Node, Connected: m.Connected(), Full: m.full(m.config.Node), Unfit: m.Fit() != nil,
+		Node: m.config.Node, Connected: m.Connected(), ReadOnly: m.readOnly(m.config.Node), Unfit: m.Fit() != nil,
 	})
 }
 
@@ -167,10 +167,10 @@ func (m *Managers) ask(ctx context.Context, id string, p *peer, address string, 
 		return // silence, or another manager at its address
 	}
 	p.heard, p.silent = time.Now(), false
-	if (p.full == "") != (answer.Full == "") {
-		m.log.Info("a manager's disk has changed", zap.String("node", id), zap.Bool("full", answer.Full != ""), zap.String("reason", answer.Full))
+	if (p.readOnly == "") != (answer.ReadOnly == "") {
+		m.log.Info("what a manager can write has changed", zap.String("node", id), zap.Bool("readOnly", answer.ReadOnly != ""), zap.String("reason", answer.ReadOnly))
 	}
-	p.full, p.unfit = answer.Full, answer.Unfit
+	p.readOnly, p.unfit = answer.ReadOnly, answer.Unfit
 	if !answer.Connected {
 		return
 	}

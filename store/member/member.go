@@ -35,8 +35,11 @@ type Member struct {
 	log         *zap.Logger
 	stopping    *atomic.Bool
 	removed     *atomic.Bool
-	added       atomic.Int64       // bytes, see Roomy
-	full        atomic.Bool        // see Writable
+	added       atomic.Int64 // bytes, see Roomy
+	full        atomic.Bool  // see Writable
+	hashes      *hashes      // upkeep's
+	damaged     atomic.Bool
+	wrong       atomic.Pointer[error]
 	cancel      context.CancelFunc // of upkeep
 	running     sync.WaitGroup     // upkeep
 	once        sync.Once
@@ -95,6 +98,9 @@ func (m *Member) start(ctx context.Context, config Config) error {
 	if err := m.relocate(ctx, config.Advertise); err != nil {
 		return err
 	}
+	if m.hashes, err = newHashes(m.etcd, translated); err != nil {
+		return err
+	}
 	if err := (&keeper{Member: m}).step(ctx); err != nil {
 		return err
 	}
@@ -145,6 +151,9 @@ func (m *Member) Stop() error {
 		m.stopping.Store(true)
 		m.cancel()
 		m.running.Wait()
+		if m.hashes != nil {
+			m.hashes.client.CloseIdleConnections()
+		}
 		if m.client != nil {
 			if err := m.client.Close(); err != nil && !errors.Is(err, context.Canceled) {
 				m.stopped = fmt.Errorf("stop the database: %w", err)

@@ -43,9 +43,13 @@ func (m *Member) HandOver(ctx context.Context, id uint64) error {
 	return nil
 }
 
-// Writable returns ErrUnavailable when the disk has no room for more. It is
+// Writable returns ErrUnavailable when the disk has no room for more, or the data is
+// damaged. It is
 // asked before every commit, for the log ends the process when it cannot grow.
 func (m *Member) Writable() error {
+	if wrong := m.Wrong(); wrong != nil && m.damaged.Load() {
+		return wrong
+	}
 	needed := uint64(minFree)
 	if m.full.Load() {
 		needed = enoughFree

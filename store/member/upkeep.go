@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
@@ -46,12 +47,18 @@ type keeper struct {
 	*Member
 	compacted int64 // revision
 	full      bool  // was told
+	corrupt   bool  // was told
 }
 
 // step does what is due.
 func (k *keeper) step(ctx context.Context) error {
 	backend, quota := k.etcd.Server.Backend(), k.etcd.Server.Cfg.QuotaBackendBytes
-	alarm := len(k.etcd.Server.Alarms()) > 0
+	k.compare(ctx, time.Now())
+	alarm := k.alarms(etcdserverpb.AlarmType_NOSPACE) > 0
+	if corrupt := k.alarms(etcdserverpb.AlarmType_CORRUPT) > 0; corrupt != k.corrupt {
+		k.corrupt = corrupt
+		k.log.Error("the database's alarm: data is damaged on one of the managers, and none takes or shows any", zap.Bool("alarm", corrupt))
+	}
 	if alarm || backend.SizeInUse() > quota/2 {
 		if err := k.forget(ctx); err != nil {
 			return err
@@ -67,6 +74,17 @@ func (k *keeper) step(ctx context.Context) error {
 		return nil
 	}
 	return k.relieve(ctx)
+}
+
+// alarms counts those of a kind.
+func (k *keeper) alarms(kind etcdserverpb.AlarmType) int {
+	count := 0
+	for _, each := range k.etcd.Server.Alarms() {
+		if each.Alarm == kind {
+			count++
+		}
+	}
+	return count
 }
 
 // forget gives up the history, if there is new one. The leader does it for all.
@@ -138,9 +156,13 @@ func (k *keeper) relieve(ctx context.Context) error {
 		k.full = true
 		return nil
 	}
-	// The empty AlarmMember means all of them.
-	if _, err := k.client.AlarmDisarm(ctx, &clientv3.AlarmMember{}); err != nil {
-		return fmt.Errorf("end the database's alarm: %w", err)
+	for _, each := range k.etcd.Server.Alarms() {
+		if each.Alarm != etcdserverpb.AlarmType_NOSPACE {
+			continue // that data is damaged, room does not mend
+		}
+		if _, err := k.client.AlarmDisarm(ctx, (*clientv3.AlarmMember)(each)); err != nil {
+			return fmt.Errorf("end the database's alarm: %w", err)
+		}
 	}
 	k.log.Info("the database takes changes again", zap.Int64("size", size), zap.Int64("quota", quota))
 	return nil
