@@ -158,7 +158,8 @@ type logPrinter struct {
 
 func (l *logPrinter) print(line api.LogLine) error {
 	if line.Error != "" {
-		_, err := fmt.Fprintf(l.err, "orc: %s\n", strings.TrimSpace(line.Name+" "+line.Error))
+		// What a container prints goes through as it is; this is a node's own word.
+		_, err := fmt.Fprintf(l.err, "orc: %s\n", output.OneLine(strings.TrimSpace(line.Name+" "+line.Error)))
 		return err
 	}
 	source := line.Container + "/" + line.Stream

@@ -19,12 +19,12 @@ func TestLogsNameTheirTasksAndKeepTheStreamsApart(t *testing.T) {
 		`{"time":"2026-01-02T03:04:06Z","stream":"stdout","text":"long ","partial":true,"name":"web.10","nodeName":"n1","container":"c2"}`,
 		`{"time":"2026-01-02T03:04:06Z","stream":"stderr","text":"two","name":"web.1","nodeName":"n1","container":"c1"}`,
 		`{"time":"2026-01-02T03:04:06Z","stream":"stdout","text":"line","name":"web.10","nodeName":"n1","container":"c2"}`,
-		`{"name":"web.2","error":"node n2 is down: its lines are missing"}`,
+		`{"name":"web.2","error":"node n2 is down: its lines\u001b[2J\u009b2J\nare missing"}`,
 	})
 	code, out, errors := f.orc("service", "logs", "web")
 	require.Zero(t, code)
 	require.Equal(t, "web.1@n1 | one\nweb.10@n1 | long line\n", out)
-	require.Equal(t, "web.1@n1 | two\norc: web.2 node n2 is down: its lines are missing\n", errors)
+	require.Equal(t, "web.1@n1 | two\norc: web.2 node n2 is down: its lines [2J 2J are missing\n", errors)
 
 	out = f.ok("logs", "--raw", "-t", "--tail", "5", "--since", "10s", "web")
 	require.Equal(t, "2026-01-02T03:04:05.000000000Z one\n2026-01-02T03:04:06.000000000Z long line\n", out)

@@ -82,6 +82,6 @@ func interrupted(err error, look string) error {
 // warn prints what the manager warns of.
 func (p *program) warn(warnings []string) {
 	for _, warning := range warnings {
-		fmt.Fprintln(p.Err, "orc: warning:", warning)
+		fmt.Fprintln(p.Err, "orc: warning:", visible(warning))
 	}
 }

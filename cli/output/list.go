@@ -108,7 +108,7 @@ func (l List[T]) table(p *Printer, options Options, items []T) error {
 			if column.Header == "" {
 				continue
 			}
-			c := cell{text: oneLine(column.text(item, options))}
+			c := cell{text: OneLine(column.text(item, options))}
 			if column.Color != nil {
 				c.color = column.Color(item)
 			}
@@ -119,10 +119,10 @@ func (l List[T]) table(p *Printer, options Options, items []T) error {
 	return t.print(p)
 }
 
-// oneLine keeps a text from breaking its table or the terminal.
-func oneLine(text string) string {
+// OneLine keeps a text from breaking its table or the terminal.
+func OneLine(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if r < ' ' || r >= 0x7f && r < 0xa0 { // C1 too (ECMA-48): U+009B begins a sequence by itself
 			return ' '
 		}
 		return r

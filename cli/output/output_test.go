@@ -165,8 +165,10 @@ func TestColoursOnlyWhereAllowed(t *testing.T) {
 
 func TestControlCharactersDoNotReachTheTerminal(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, fruits.Print(&output.Printer{Out: &out}, output.Options{}, []fruit{{ID: "evil11", Name: "a\x1b[2Jb\nc"}}))
+	require.NoError(t, fruits.Print(&output.Printer{Out: &out}, output.Options{}, []fruit{{ID: "evil11", Name: "a\x1b[2Jb\nc\u009b2Jä"}}))
 	require.NotContains(t, out.String(), "\x1b")
+	require.NotContains(t, out.String(), "\u009b")
+	require.Contains(t, out.String(), "ä")
 	require.Equal(t, 2, strings.Count(out.String(), "\n"))
 }
 

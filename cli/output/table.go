@@ -207,7 +207,7 @@ func cut(text string, width int) string {
 
 // CutMiddle shortens a text to a width by what stands in its middle.
 func CutMiddle(text string, width int) string {
-	runes := []rune(oneLine(text))
+	runes := []rune(OneLine(text))
 	if len(runes) <= width {
 		return string(runes)
 	}
@@ -216,4 +216,4 @@ func CutMiddle(text string, width int) string {
 }
 
 // Cut shortens a text to a number of characters, ending it with an ellipsis.
-func Cut(text string, width int) string { return cut(oneLine(text), width) }
+func Cut(text string, width int) string { return cut(OneLine(text), width) }

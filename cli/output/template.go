@@ -52,7 +52,7 @@ func parse(text string) (*template.Template, error) {
 }
 
 // reason is what a template's error says behind its position.
-func reason(err error) string { return strings.TrimPrefix(oneLine(err.Error()), "template: format:") }
+func reason(err error) string { return strings.TrimPrefix(OneLine(err.Error()), "template: format:") }
 
 func (l List[T]) template(p *Printer, options Options, items []T) error {
 	parsed, err := parse(options.Format)
@@ -115,7 +115,7 @@ func (l List[T]) templateTable(p *Printer, options Options, items []T) error {
 		}
 		row := make([]cell, len(t.heads))
 		for i, text := range strings.SplitN(line.String(), "\t", len(row)) {
-			row[i].text = oneLine(text)
+			row[i].text = OneLine(text)
 		}
 		t.rows = append(t.rows, row)
 	}

@@ -150,7 +150,7 @@ func TestSubnetsKeepClearOfWhatNodesReachThemselves(t *testing.T) {
 		&api.Node{Meta: api.Meta{ID: "n1"}, Name: "one"},
 		&api.NodeStatus{Meta: api.Meta{ID: "n1"}, Info: api.NodeInfo{
 			Address: netip.MustParseAddr("10.0.16.5"),
-			Subnets: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/22"), netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("fd00::/8")},
+			Subnets: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/22"), netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("0.0.0.0/1"), netip.MustParsePrefix("128.0.0.0/1"), netip.MustParsePrefix("fd00::/8")},
 		}})
 	require.Equal(t, "10.1.0.0/20", w.mustNetwork("a", "").Subnet.String(), "nor close to it")
 	_, err := w.network("b", "10.0.2.0/24")

@@ -126,11 +126,15 @@ func (l *Ledger) uses() []use {
 	return all
 }
 
+// shortest is the length of the largest network that anybody has (RFC 1918). A shorter
+// prefix is a way out, as the two halves of everything that VPNs set.
+const shortest = 8
+
 // hostPrefixes are what a node reaches by routes of its own, and its own address.
 func hostPrefixes(info *api.NodeInfo) []netip.Prefix {
 	var all []netip.Prefix
 	for _, prefix := range info.Subnets {
-		if prefix.Addr().Is4() && prefix.Bits() > 0 {
+		if prefix.Addr().Is4() && prefix.Bits() >= shortest {
 			all = append(all, prefix.Masked())
 		}
 	}
