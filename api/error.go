@@ -27,13 +27,14 @@ const (
 	CodeInternal     Code = "internal"     // 500
 )
 
-// Reason says what an error is about, for nodes that act on it: its text is for people.
+// Reason says what an error is about, for programs that act on it: its text is for people.
 type Reason string
 
 // The reasons.
 const (
-	ReasonRemoved Reason = "removed" // the node that asked is no part of the cluster any more
-	ReasonSplit   Reason = "split"   // the manager that asked is another cluster since it was forced to go on
+	ReasonRemoved   Reason = "removed"   // the node that asked is no part of the cluster any more
+	ReasonSplit     Reason = "split"     // the manager that asked is another cluster since it was forced to go on
+	ReasonUnwritten Reason = "unwritten" // for certain nothing was written, and nothing will be
 )
 
 // Error is an error for the user: one line that names the thing and says what

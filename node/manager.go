@@ -21,7 +21,7 @@ import (
 func (n *process) manage(ctx context.Context) error {
 	defer n.closeDatabase()
 	if n.database == nil { // else the cluster was founded with it
-		starting := api.Errorf(api.CodeUnavailable, "this manager is starting: it waits for most of the others")
+		starting := api.Errorf(api.CodeUnavailable, "this manager is starting: it waits for most of the others").Because(api.ReasonUnwritten)
 		err := n.refuseWhile(ctx, starting, n.joinDatabase)
 		if errors.Is(err, store.ErrRemoved) {
 			return n.reconsider(ctx)

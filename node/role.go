@@ -65,7 +65,8 @@ func (n *process) work(ctx context.Context) error {
 	if known := n.managers(); len(known) > 0 {
 		managers = hostOf(known[0])
 	}
-	return n.refuseWhile(ctx, api.Invalidf("this node is a worker: run the command on a manager (%s), or from anywhere with `orc context`", managers),
+	return n.refuseWhile(ctx, api.Invalidf("this node is a worker: run the command on a manager (%s), or from anywhere with `orc context`", managers).
+		Because(api.ReasonUnwritten),
 		func(ctx context.Context) error {
 			for {
 				select {

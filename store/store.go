@@ -36,6 +36,9 @@ var (
 	// ErrUnavailable: no quorum, disk full, closed. Nothing is known to be
 	// written; it may have been (a commit whose answer was lost).
 	ErrUnavailable = errors.New("the database is not available")
+	// ErrUnwritten is beside the others in what a commit returns that was refused
+	// before anything of it was sent: for certain nothing was or will be written.
+	ErrUnwritten = errors.New("nothing was written")
 )
 
 // The limits of one transaction.

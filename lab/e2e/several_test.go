@@ -248,6 +248,8 @@ func (s *several) demote(worker *lab.Node) {
 	s.eventually(worker.Name()+" is a worker again", func() error {
 		if _, err := states(worker); err == nil || !strings.Contains(err.Error(), "worker") {
 			return fmt.Errorf("it says: %v", err)
+		} else if api.ReasonOf(err) != api.ReasonUnwritten {
+			return fmt.Errorf("it does not say that nothing was written: %v", err)
 		}
 		return nil
 	})

@@ -22,7 +22,8 @@ var turns = make(chan struct{}, 1)
 // Commit drafts on a view that has all that was acknowledged before the call,
 // commits, and returns the draft with a view that has the result. When something
 // changed meanwhile it drafts anew: the user's intent still holds. An error of
-// decide ends it, and nothing is written.
+// decide ends it, and nothing is written: that and all that is as certain is
+// Unwritten.
 func Commit(ctx context.Context, s store.Store, decide func(*Draft) error) (*Draft, *store.Snapshot, error) {
 	for try := range tries {
 		if try == 1 {
@@ -30,16 +31,16 @@ func Commit(ctx context.Context, s store.Store, decide func(*Draft) error) (*Dra
 			case turns <- struct{}{}:
 				defer func() { <-turns }()
 			case <-ctx.Done():
-				return nil, nil, explain(ctx.Err())
+				return nil, nil, Unwritten{explain(ctx.Err())}
 			}
 		}
 		snapshot, err := Newest(ctx, s)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, Unwritten{err}
 		}
 		draft := NewDraft(snapshot, time.Now(), api.NewID)
 		if err := decide(draft); err != nil {
-			return nil, nil, err
+			return nil, nil, Unwritten{err}
 		}
 		if !draft.Changed() {
 			return draft, snapshot, nil
@@ -50,14 +51,24 @@ func Commit(ctx context.Context, s store.Store, decide func(*Draft) error) (*Dra
 				return draft, snapshot, nil
 			}
 		}
-		// A name that is taken is taken by something newer than the view: the next
-		// draft says by what.
-		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNameTaken) {
+		switch {
+		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNameTaken):
+			// A name that is taken is taken by something newer than the view: the next
+			// draft says by what.
+		case errors.Is(err, store.ErrUnwritten), errors.Is(err, store.ErrTooLarge):
+			return nil, nil, Unwritten{explain(err)}
+		default:
 			return nil, nil, explain(err)
 		}
 	}
-	return nil, nil, api.Conflictf("others changed the same things %d times meanwhile: try again", tries)
+	return nil, nil, Unwritten{api.Conflictf("others changed the same things %d times meanwhile: try again", tries)}
 }
+
+// Unwritten is an error of Commit's after which nothing was written, nor will be.
+type Unwritten struct{ error }
+
+// Unwrap gives what went wrong.
+func (u Unwritten) Unwrap() error { return u.error }
 
 // Newest is a view that has all that was acknowledged before the call, through
 // whichever manager.

@@ -55,6 +55,45 @@ func create(t *testing.T, s store.Store, spec api.ServiceSpec) *api.Service {
 	return store.Get[api.Service](snapshot, service.ID)
 }
 
+// failing is a database whose commits fail.
+type failing struct {
+	store.Store
+	with error
+}
+
+func (f failing) Commit(context.Context, *store.Tx) (int64, error) { return 0, f.with }
+
+func TestARefusalIsToldFromALostAnswer(t *testing.T) {
+	s := newStore(t)
+	refusal := api.Conflictf("no")
+	for name, c := range map[string]struct {
+		with, decided error
+		unwritten     bool
+	}{
+		"a draft that is refused":       {nil, refusal, true},
+		"a commit that was not sent":    {errors.Join(store.ErrUnavailable, store.ErrUnwritten), nil, true},
+		"one that is too large":         {store.ErrTooLarge, nil, true},
+		"others who are always quicker": {store.ErrConflict, nil, true},
+		"an answer that did not come":   {store.ErrUnavailable, nil, false},
+		"a time that ran out":           {context.DeadlineExceeded, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := Commit(t.Context(), failing{s, c.with}, func(d *Draft) error {
+				if c.decided != nil {
+					return c.decided
+				}
+				_, err := d.CreateFile(api.KindConfig, api.FileSpec{Name: "c"})
+				return err
+			})
+			require.Error(t, err)
+			var sure Unwritten
+			require.Equal(t, c.unwritten, errors.As(err, &sure), "%v", err)
+			var told *api.Error
+			require.ErrorAs(t, err, &told)
+		})
+	}
+}
+
 func TestAnIntentSurvivesWhatOthersWriteMeanwhile(t *testing.T) {
 	s := newStore(t)
 	service := create(t, s, spec("web"))

@@ -33,6 +33,9 @@ func TestAManagerThatIsCutOffSaysSo(t *testing.T) {
 	require.NoError(t, err, "what it knew is still shown")
 	require.Equal(t, []string{"no quorum: this manager has not reached most of the others for 5s, and shows what it knew then"}, told)
 	requireCode(t, api.CodeUnavailable, rename(), "no quorum: this manager has not reached most of the others for 5s, and nothing can be changed without them")
+	require.Equal(t, api.ReasonUnwritten, api.ReasonOf(rename()))
+	_, err = m.client.UpdateService(m.ctx, "web", api.ServiceUpdate{})
+	require.Equal(t, api.ReasonUnwritten, api.ReasonOf(err), "no quorum")
 
 	m.others.apart = 0
 	_, err = m.client.Nodes(m.ctx)

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/deploy"
@@ -51,12 +50,6 @@ func (a *API) service(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, viewService(snapshot, service))
 }
 
-// rehearse drafts and throws the draft away: what is refused whatever the registry
-// says, as a name that is taken, is refused before anybody waits for a registry.
-func rehearse(snapshot *store.Snapshot, decide func(*deploy.Draft) error) error {
-	return decide(deploy.NewDraft(snapshot, time.Now(), api.NewID))
-}
-
 func (a *API) createService(w http.ResponseWriter, r *http.Request) error {
 	request, err := decode[api.ServiceCreate](r)
 	if err != nil {
@@ -96,7 +89,7 @@ func (a *API) updateService(w http.ResponseWriter, r *http.Request) error {
 	}
 	service, err := findService(snapshot, r)
 	if err != nil {
-		return err
+		return unwritten(err)
 	}
 	current := deploy.CurrentSpec(snapshot, service)
 	images := &deploy.Images{Snapshot: snapshot, Registry: a.resolver}

@@ -68,8 +68,15 @@ func (s *Store) commit(ctx context.Context, tx *store.Tx, by *leadership) (int64
 // like and as many.
 var bulky = []api.Kind{api.KindSecret, api.KindConfig, api.KindRevision, api.KindAppRevision}
 
-// admit refuses what there is no room for.
+// admit refuses what there is no room for, with ErrUnwritten.
 func (s *Store) admit(tx *store.Tx, values store.Encoded) error {
+	if err := s.roomy(tx, values); err != nil {
+		return unwritten{err}
+	}
+	return nil
+}
+
+func (s *Store) roomy(tx *store.Tx, values store.Encoded) error {
 	if err := s.Seat.Writable(); err != nil {
 		return err
 	}

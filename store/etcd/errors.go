@@ -1,6 +1,15 @@
 package etcd
 
-import "go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+import (
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"github.com/orc-project/orc/store"
+)
+
+// unwritten is an error that is store.ErrUnwritten too, which its text need not say.
+type unwritten struct{ error }
+
+func (u unwritten) Unwrap() []error { return []error{u.error, store.ErrUnwritten} }
 
 // explanations are of what an operator can do something about.
 var explanations = []struct {

@@ -227,6 +227,7 @@ func TestAFullDatabaseSaysSo(t *testing.T) {
 	}
 	require.ErrorIs(t, err, store.ErrUnavailable)
 	require.ErrorContains(t, err, "full")
+	require.NotErrorIs(t, err, store.ErrUnwritten, "it was sent")
 	_, err = s.Linearized(patient(t))
 	require.NoError(t, err)
 }
@@ -251,6 +252,7 @@ func TestUsersLeaveTheClusterItsRoom(t *testing.T) {
 			}, time.Minute, 20*time.Millisecond)
 			if err != nil {
 				require.ErrorIs(t, err, store.ErrFull)
+				require.ErrorIs(t, err, store.ErrUnwritten)
 				return made
 			}
 		}
