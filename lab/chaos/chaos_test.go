@@ -16,7 +16,12 @@ func TestAShortRunKeepsAllPromises(t *testing.T) {
 	result, err := Run(t.Context(), config)
 	require.NoError(t, err)
 	require.Equal(t, 2, result.Rounds)
-	require.Greater(t, result.Operations, 100)
+	require.Len(t, result.Done, config.Managers)
+	for manager, done := range result.Done {
+		require.Greater(t, done.Writes, 100, manager)
+		require.Greater(t, done.Reads, 100, manager)
+	}
+	require.Greater(t, result.Judged, 10)
 	require.Positive(t, result.Addresses, "there is something to hold the invariants against")
 }
 
@@ -28,16 +33,16 @@ func short(t *testing.T) Config {
 		t.Skip("NOT TESTED: the fault suite needs root and a built binary: run `make test` as root (it sets ORC_BINARY and ORC_IMAGES)")
 	}
 	config := Default()
-	config.Binary, config.Images, config.Out = binary, os.Getenv("ORC_IMAGES"), told{t}
+	config.Binary, config.Images, config.Out = binary, os.Getenv("ORC_IMAGES"), log{t}
 	config.Seed = 1
 	config.Converge = 30 * time.Second
 	return config
 }
 
-// told is the test's log.
-type told struct{ t *testing.T }
+// log is the test's.
+type log struct{ t *testing.T }
 
-func (o told) Write(text []byte) (int, error) {
+func (o log) Write(text []byte) (int, error) {
 	o.t.Log(strings.TrimRight(string(text), "\n"))
 	return len(text), nil
 }

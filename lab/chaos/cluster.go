@@ -56,14 +56,12 @@ func Up(ctx context.Context, config Config) (*Cluster, error) {
 		return nil, errors.Join(err, c.disks.remove())
 	}
 	c.Lab = l
-	var managers []string
 	for _, node := range c.Managers() {
-		managers = append(managers, node.Name())
 		if c.clients[node.Name()], err = client.New(client.Options{Host: "unix://" + node.Socket()}); err != nil {
 			return nil, errors.Join(err, c.Down(ctx))
 		}
 	}
-	c.health = newHealth(managers)
+	c.health = newHealth(c.names())
 	return c, nil
 }
 
@@ -89,6 +87,15 @@ func (c *Cluster) Managers() []*lab.Node {
 		}
 	}
 	return managers
+}
+
+// names are the managers'.
+func (c *Cluster) names() []string {
+	var names []string
+	for _, node := range c.Managers() {
+		names = append(names, node.Name())
+	}
+	return names
 }
 
 // loadImages gives every node that is connected what the suite runs.

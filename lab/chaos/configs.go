@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"context"
-	"math/rand/v2"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
@@ -23,10 +22,7 @@ func (c configs) Make(ctx context.Context, to *client.Client) error {
 	return nil
 }
 
-func (c configs) Do(ctx context.Context, to *client.Client, random *rand.Rand, key, value string) (Operation, error) {
-	if random.IntN(2) == 0 {
-		return c.Get(ctx, to, key)
-	}
+func (c configs) Set(ctx context.Context, to *client.Client, key, value string) (Operation, error) {
 	_, err := to.UpdateConfig(ctx, key, api.FileUpdate{Data: []byte(value)})
 	return Operation{Verb: Write, Value: value}, err
 }

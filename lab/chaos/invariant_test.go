@@ -79,4 +79,22 @@ func TestWhatIsMisplacedIsNamed(t *testing.T) {
 	left := see(aTask("a", 1, "n1", ""))
 	left.Tasks = nil
 	require.Contains(t, misplaced(left), "still runs on n1")
+
+	nameless := see(aTask("a", 1, "n1", ""))
+	nameless.Nameless = map[string][]string{"n1": {"c1"}}
+	require.Contains(t, misplaced(nameless), "container c1 runs on n1")
+}
+
+func TestManagersThatSeeDifferentTasksAreNamed(t *testing.T) {
+	see := func(version, status int64) []api.TaskView {
+		task := aTask("a", 1, "n1", "")
+		task.Version, task.Status.Version = version, status
+		return []api.TaskView{task}
+	}
+	waiting := see(1, 0)
+	waiting[0].Status = nil
+	for name, other := range map[string][]api.TaskView{"an older task": see(0, 2), "an older status": see(1, 1), "no status": waiting, "nothing": nil} {
+		require.Equal(t, "managers n1 and n2 do not see the same tasks", differ(map[string][]api.TaskView{"n1": see(1, 2), "n2": other}), name)
+	}
+	require.Empty(t, differ(map[string][]api.TaskView{"n1": see(1, 2), "n2": see(1, 2)}))
 }

@@ -35,7 +35,7 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := config
-			config.Out = told{t}
+			config.Out = log{t}
 			planted := bug{name: name, file: filepath.Join(t.TempDir(), "bug")}
 			t.Setenv("ORC_CHAOS_BUG", planted.file)
 			script := round.script(planted)
@@ -135,12 +135,8 @@ func (n *round) writeElsewhere(ctx context.Context) error {
 			continue
 		}
 		for _, key := range n.traffic.registers[0].Keys() {
-			value := "written to " + key
-			if !n.traffic.one(ctx, 1, manager.Name(), key, func(ctx context.Context, c *client.Client) (Operation, error) {
-				_, err := c.UpdateConfig(ctx, key, api.FileUpdate{Data: []byte(value)})
-				return Operation{Verb: Write, Value: value}, err
-			}) {
-				return errors.New("a write failed")
+			if err := n.traffic.set(ctx, 1, manager.Name(), n.traffic.registers[0], key); err != nil {
+				return err
 			}
 		}
 		return nil

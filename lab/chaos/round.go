@@ -74,16 +74,22 @@ func keysOf(kind string, round, count int) []string {
 func (r *run) round(ctx context.Context, number int) error {
 	n, random := r.newRound(number)
 	r.screen.say("round %d: %v", number, n.schedule)
-	wall, pace := time.Now(), r.cluster.pace.Now()
+	wall, pace, judged := time.Now(), r.cluster.pace.Now(), r.eyes.judgedLooks()
 	took, err := n.play(ctx, random)
 	left := float64(r.cluster.pace.Now()-pace) / float64(time.Since(wall))
 	r.result.Rounds++
 	r.result.Faults += len(n.nemesis.deeds)
-	r.result.Operations += int(n.traffic.count.Load())
+	done := tally(n.history.Operations())
+	for manager, of := range done {
+		sum := r.result.Done[manager]
+		r.result.Done[manager] = Tally{sum.Writes + of.Writes, sum.Reads + of.Reads}
+	}
+	r.result.Judged = r.eyes.judgedLooks()
 	r.result.Addresses = max(r.result.Addresses, r.eyes.addresses())
 	r.result.Slowest = max(r.result.Slowest, took)
 	if err == nil {
-		r.screen.say("round %d: kept; settled in %.1fs; %d operations; others left %.0f %% of the cores", number, took.Seconds(), n.traffic.count.Load(), 100*left)
+		r.screen.say("round %d: kept; settled in %.1fs; done %s; %d looks judged; others left %.0f %% of the cores",
+			number, took.Seconds(), told(done), r.result.Judged-judged, 100*left)
 		return nil
 	}
 	if ctx.Err() != nil {

@@ -17,7 +17,12 @@ const upTime, downTime = 3 * time.Minute, 3 * time.Minute
 
 // Result is what a run has come to.
 type Result struct {
-	Rounds, Faults, Operations int
+	Rounds, Faults int
+	// Done is what each manager has acknowledged, by its name.
+	Done map[string]Tally
+	// Judged is at how many looks at least two nodes had been well for long enough to
+	// be judged.
+	Judged int
 	// Addresses is how many tasks had one at most, at a time.
 	Addresses int
 	// Slowest is the longest that the cluster took to be as it should be after the
@@ -26,7 +31,8 @@ type Result struct {
 }
 
 func (r Result) String() string {
-	return fmt.Sprintf("%d rounds, %d faults, %d operations, converged within %.1fs", r.Rounds, r.Faults, r.Operations, r.Slowest.Seconds())
+	return fmt.Sprintf("%d rounds, %d faults; writes+reads acknowledged: %s; %d looks at two nodes or more to be judged; converged within %.1fs",
+		r.Rounds, r.Faults, told(r.Done), r.Judged, r.Slowest.Seconds())
 }
 
 // Run hurts a cluster of its own round after round. An error that is a *Violation
@@ -65,6 +71,7 @@ func Run(ctx context.Context, config Config) (result Result, err error) {
 		return result, err
 	}
 	r := &run{config: config, cluster: cluster, screen: s, eyes: newEyes(cluster, config.Converge)}
+	r.result.Done = make(map[string]Tally)
 	err = r.timed(ctx)
 	if err != nil && config.Keep {
 		s.say("the lab is still there: export ORC_HOST=unix://%s; ORC_LAB_DIR=%s %s lab down --name %s removes it",

@@ -3,6 +3,8 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,13 +36,18 @@ func settle(ctx context.Context, e *eyes, limit time.Duration) (time.Duration, e
 
 // unsettled says what is not yet as it should be, or "".
 func unsettled(ctx context.Context, e *eyes) string {
-	for _, manager := range e.cluster.Managers() {
+	views := make(map[string][]api.TaskView)
+	for _, manager := range e.cluster.names() {
 		timed, cancel := context.WithTimeout(ctx, askTime)
-		lacks := notReady(timed, e.cluster.Client(manager.Name()), len(e.cluster.Lab.Nodes()))
+		tasks, lacks := notReady(timed, e.cluster.Client(manager), len(e.cluster.Lab.Nodes()))
 		cancel()
 		if lacks != "" {
-			return fmt.Sprintf("manager %s: %s", manager.Name(), lacks)
+			return fmt.Sprintf("manager %s: %s", manager, lacks)
 		}
+		views[manager] = tasks
+	}
+	if lacks := differ(views); lacks != "" {
+		return lacks
 	}
 	view, err := e.look(ctx)
 	switch {
@@ -52,31 +59,57 @@ func unsettled(ctx context.Context, e *eyes) string {
 	return misplaced(view)
 }
 
-// notReady is about what one manager says.
-func notReady(ctx context.Context, c *client.Client, count int) string {
+// notReady is about what one manager says. When that is well it returns the tasks too.
+func notReady(ctx context.Context, c *client.Client, count int) (tasks []api.TaskView, lacks string) {
 	nodes, err := c.Nodes(ctx)
 	if err != nil {
-		return err.Error()
+		return nil, err.Error()
 	}
 	leaders := 0
 	for _, node := range nodes {
 		if node.Status.State != api.NodeReady {
-			return fmt.Sprintf("node %s is %s since %s: %s", node.Name, node.Status.State, node.Status.Since.Format(time.TimeOnly), node.Status.Message)
+			return nil, fmt.Sprintf("node %s is %s since %s: %s", node.Name, node.Status.State, node.Status.Since.Format(time.TimeOnly), node.Status.Message)
 		}
 		if node.Leader {
 			leaders++
 		}
 	}
 	if len(nodes) != count || leaders != 1 {
-		return fmt.Sprintf("it knows %d of %d nodes, and %d lead", len(nodes), count, leaders)
+		return nil, fmt.Sprintf("it knows %d of %d nodes, and %d lead", len(nodes), count, leaders)
 	}
 	services, err := c.Services(ctx, client.ServiceQuery{})
 	if err != nil {
-		return err.Error()
+		return nil, err.Error()
 	}
 	for _, service := range services {
 		if service.Running != service.Replicas {
-			return fmt.Sprintf("of service %s %d of %d tasks run", service.Name, service.Running, service.Replicas)
+			return nil, fmt.Sprintf("of service %s %d of %d tasks run", service.Name, service.Running, service.Replicas)
+		}
+	}
+	if tasks, err = c.Tasks(ctx, client.TaskQuery{}); err != nil {
+		return nil, err.Error()
+	}
+	return tasks, ""
+}
+
+// differ says which managers do not see the same tasks at the same versions, or "".
+func differ(views map[string][]api.TaskView) string {
+	var first string
+	var expected map[string][2]int64
+	for _, manager := range slices.Sorted(maps.Keys(views)) {
+		versions := make(map[string][2]int64)
+		for _, task := range views[manager] {
+			of := [2]int64{task.Version}
+			if task.Status != nil {
+				of[1] = task.Status.Version
+			}
+			versions[task.ID] = of
+		}
+		if first == "" {
+			first, expected = manager, versions
+		}
+		if !maps.Equal(expected, versions) {
+			return fmt.Sprintf("managers %s and %s do not see the same tasks", first, manager)
 		}
 	}
 	return ""
@@ -98,6 +131,11 @@ func misplaced(v *View) string {
 				wrong = append(wrong, fmt.Sprintf("%s (task %s) still runs on %s", task.Name, api.ShortID(task.ID), node))
 			}
 			delete(wanted, place)
+		}
+	}
+	for node, containers := range v.Nameless {
+		for _, container := range containers {
+			wrong = append(wrong, fmt.Sprintf("container %s runs on %s, and no task has ever said that it is its own", container, node))
 		}
 	}
 	for place := range wanted {

@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
@@ -35,7 +34,7 @@ func (s specs) Make(ctx context.Context, to *client.Client) error {
 	return nil
 }
 
-func (s specs) Do(ctx context.Context, to *client.Client, _ *rand.Rand, key, value string) (Operation, error) {
+func (s specs) Set(ctx context.Context, to *client.Client, key, value string) (Operation, error) {
 	view, err := to.Service(ctx, key)
 	if err != nil {
 		return Operation{}, fmt.Errorf("%w: %w", errNotTried, err)
@@ -62,7 +61,7 @@ func (s specs) Get(ctx context.Context, to *client.Client, key string) (Operatio
 			return Operation{Verb: Read, Value: value}, err
 		}
 		if err := sleep.For(ctx, rest); err != nil {
-			return Operation{}, err
+			return Operation{Verb: Read}, err
 		}
 	}
 }

@@ -28,9 +28,9 @@ type Register interface {
 	// their name.
 	Keys() []string
 	Make(context.Context, *client.Client) error
-	// Do does one operation on a key, as random chooses, and returns it with what
-	// it read. With an error it says what was tried.
-	Do(ctx context.Context, c *client.Client, random *rand.Rand, key, value string) (Operation, error)
+	// Set changes what a key holds, and returns what it did. With an error that is
+	// what was tried.
+	Set(ctx context.Context, c *client.Client, key, value string) (Operation, error)
 	// Get reads a key in such a way that everything acknowledged before is seen.
 	Get(ctx context.Context, c *client.Client, key string) (Operation, error)
 	Remove(ctx context.Context, c *client.Client) error
@@ -42,7 +42,6 @@ type traffic struct {
 	history   *History
 	registers []Register
 	values    atomic.Int64 // so that none is written twice
-	count     atomic.Int64 // of operations
 }
 
 // run has two clients per manager and register at work until ctx ends.
@@ -65,11 +64,12 @@ func (t *traffic) work(ctx context.Context, number int, manager string, register
 	keys := register.Keys()
 	for ctx.Err() == nil {
 		key := keys[random.IntN(len(keys))]
-		value := fmt.Sprintf("%d-%d", number, t.values.Add(1))
+		do := t.set
+		if random.IntN(2) == 0 {
+			do = t.get
+		}
 		pauseFor := rest
-		if !t.one(ctx, number, manager, key, func(ctx context.Context, c *client.Client) (Operation, error) {
-			return register.Do(ctx, c, random, key, value)
-		}) {
+		if do(ctx, number, manager, register, key) != nil {
 			pauseFor = restAfterError
 		}
 		if sleep.For(ctx, pauseFor) != nil {
@@ -78,23 +78,35 @@ func (t *traffic) work(ctx context.Context, number int, manager string, register
 	}
 }
 
-// one does an operation and records it. It reports whether it was done.
-func (t *traffic) one(ctx context.Context, number int, manager, key string, do func(context.Context, *client.Client) (Operation, error)) bool {
+func (t *traffic) set(ctx context.Context, number int, manager string, register Register, key string) error {
+	value := fmt.Sprintf("%d-%d", number, t.values.Add(1))
+	return t.one(ctx, number, manager, key, func(ctx context.Context, c *client.Client) (Operation, error) {
+		return register.Set(ctx, c, key, value)
+	})
+}
+
+func (t *traffic) get(ctx context.Context, number int, manager string, register Register, key string) error {
+	return t.one(ctx, number, manager, key, func(ctx context.Context, c *client.Client) (Operation, error) {
+		return register.Get(ctx, c, key)
+	})
+}
+
+// one does an operation and records it.
+func (t *traffic) one(ctx context.Context, number int, manager, key string, do func(context.Context, *client.Client) (Operation, error)) error {
 	call := t.history.Now()
 	timed, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTime)
 	defer cancel()
 	o, err := do(timed, t.cluster.Client(manager))
 	if errors.Is(err, errNotTried) {
-		return false
+		return err
 	}
-	o.Client, o.Manager, o.Key, o.Call, o.Return = number, manager, key, max(call, o.Call), t.history.Now()
+	o.Client, o.Manager, o.Key, o.Call, o.Return = number, manager, key, call, t.history.Now()
 	o.Outcome = outcome(o, err)
 	if err != nil {
 		o.Error = err.Error()
 	}
 	t.history.Add(o)
-	t.count.Add(1)
-	return err == nil
+	return err
 }
 
 // errNotTried says that an operation did not come as far as changing anything.
@@ -112,13 +124,19 @@ func outcome(o Operation, err error) Outcome {
 	return Unknown
 }
 
-// final reads every key through every manager, which must all answer within the limit.
+// final reads every key through every manager, so that what is lost is seen. Then it
+// writes through each, and reads that through another: a manager that only shows what
+// it knows would do for the first. All must be acknowledged within the limit.
 func (t *traffic) final(ctx context.Context, limit time.Duration) error {
 	for _, register := range t.registers {
 		for _, key := range register.Keys() {
-			for _, manager := range t.cluster.Managers() {
-				if err := again(ctx, t.cluster.pace, limit, func() error { return t.get(ctx, manager.Name(), register, key) }); err != nil {
-					return violationf("convergence", "after all has healed: %v", err)
+			for _, step := range finalSteps(t.cluster.names()) {
+				do := t.get
+				if step.write {
+					do = t.set
+				}
+				if err := again(ctx, t.cluster.pace, limit, func() error { return do(ctx, 0, step.manager, register, key) }); err != nil {
+					return violationf("convergence", "after all has healed manager %s does not answer for %s: %v", step.manager, key, err)
 				}
 			}
 		}
@@ -126,11 +144,19 @@ func (t *traffic) final(ctx context.Context, limit time.Duration) error {
 	return nil
 }
 
-func (t *traffic) get(ctx context.Context, manager string, register Register, key string) error {
-	if !t.one(ctx, 0, manager, key, func(ctx context.Context, c *client.Client) (Operation, error) {
-		return register.Get(ctx, c, key)
-	}) {
-		return fmt.Errorf("manager %s does not let %s be read", manager, key)
+// finalStep is a request at the end of a round.
+type finalStep struct {
+	manager string
+	write   bool
+}
+
+func finalSteps(managers []string) []finalStep {
+	var steps []finalStep
+	for _, manager := range managers {
+		steps = append(steps, finalStep{manager, false})
 	}
-	return nil
+	for i, manager := range managers {
+		steps = append(steps, finalStep{manager, true}, finalStep{managers[(i+1)%len(managers)], false})
+	}
+	return steps
 }

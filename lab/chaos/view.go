@@ -19,6 +19,9 @@ type View struct {
 	// managers, for long enough to have done what managers told them.
 	Running map[string][]api.TaskView
 	Well    map[string]bool
+	// Nameless are the containers with a living process that no status has named so
+	// far, by node name.
+	Nameless map[string][]string
 	// Evicted are the nodes that were taken for lost though nothing has kept managers
 	// from hearing of them for as long, and why.
 	Evicted map[string]string
@@ -39,6 +42,7 @@ type eyes struct {
 	ready  map[string]time.Time    // since when nodes are, by name, if they should be
 	latest *View
 	most   int // tasks with addresses at a time
+	judged int // looks with two nodes to hold against each other
 }
 
 func newEyes(cluster *Cluster, grace time.Duration) *eyes {
@@ -59,6 +63,25 @@ func (e *eyes) addresses() int {
 	return e.most
 }
 
+// judgedLooks is at how many looks there were two nodes at least that could have
+// broken a promise between them.
+func (e *eyes) judgedLooks() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.judged
+}
+
+// twoWell says whether two nodes at least are judged.
+func twoWell(well map[string]bool) bool {
+	count := 0
+	for _, judged := range well {
+		if judged {
+			count++
+		}
+	}
+	return count >= 2
+}
+
 func addressed(tasks []api.TaskView) int {
 	count := 0
 	for _, task := range tasks {
@@ -76,7 +99,7 @@ func (e *eyes) look(ctx context.Context) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &View{At: at, Running: make(map[string][]api.TaskView), Well: make(map[string]bool)}
+	v := &View{At: at, Running: make(map[string][]api.TaskView), Well: make(map[string]bool), Nameless: make(map[string][]string)}
 	var nodes []api.NodeView
 	if e.cluster.Ask(ctx, func(ctx context.Context, c *client.Client) (err error) {
 		if v.Tasks, err = c.Tasks(ctx, client.TaskQuery{}); err != nil {
@@ -98,6 +121,8 @@ func (e *eyes) look(ctx context.Context) (*View, error) {
 		for _, container := range running[node.Name()] {
 			if task, known := e.tasks[container]; known {
 				v.Running[node.Name()] = append(v.Running[node.Name()], task)
+			} else {
+				v.Nameless[node.Name()] = append(v.Nameless[node.Name()], container)
 			}
 		}
 		v.Well[node.Name()] = e.cluster.health.longWell(node.Name(), then, e.grace)
@@ -107,6 +132,9 @@ func (e *eyes) look(ctx context.Context) (*View, error) {
 	})
 	e.latest = v
 	e.most = max(e.most, addressed(v.Tasks))
+	if twoWell(v.Well) {
+		e.judged++
+	}
 	return v, nil
 }
 

@@ -35,3 +35,8 @@ func TestANodeIsEvictedWhenItIsDownAndShouldNotBe(t *testing.T) {
 		require.Equal(t, look.want, e.evicted(look.nodes, look.heard), "look %d", i+1)
 	}
 }
+
+func TestTwoNodesAreJudgedAgainstEachOther(t *testing.T) {
+	require.True(t, twoWell(map[string]bool{"n1": true, "n2": false, "n3": true}))
+	require.False(t, twoWell(map[string]bool{"n1": true, "n2": false}))
+}
