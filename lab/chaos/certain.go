@@ -24,12 +24,13 @@ func certain(history []Operation) []Operation {
 	suspects := make(map[value]int)
 	var kept []Operation
 	for _, o := range history {
+		if o.Verb == Read && o.Outcome != Done {
+			continue
+		}
 		if o.Outcome == Unknown {
 			by, found := seen[value{o.Key, o.Value}]
 			from := value{o.Key, o.Old}
 			switch {
-			case o.Verb == Read:
-				continue
 			case found:
 				o.Outcome, o.Return = Done, by
 			case suspects[from] == enough || !mayRefuse(history, o):

@@ -27,10 +27,14 @@ type Outcome string
 
 // The outcomes.
 const (
-	Done    Outcome = "done"
-	Refused Outcome = "refused" // for certain not done: Old was not the value
-	Unknown Outcome = "unknown" // it may have been done, or be done later
+	Done      Outcome = "done"
+	Refused   Outcome = "refused"   // for certain not done: Old was not the value
+	Unwritten Outcome = "unwritten" // for certain not done, whatever the value
+	Unknown   Outcome = "unknown"   // it may have been done, or be done later
 )
+
+// absent is the value of a register whose object is not there.
+const absent = ""
 
 // Operation is one request of a client. Values are never written twice, so that
 // what is read says by whom it was written.

@@ -30,6 +30,9 @@ var model = porcupine.Model{
 }
 
 func step(r register, o Operation) (bool, register) {
+	if o.Outcome == Unwritten {
+		return true, r
+	}
 	switch o.Verb {
 	case Read:
 		return r.value == o.Value, r

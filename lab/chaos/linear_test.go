@@ -24,6 +24,11 @@ func refusedSwap(from, to int, old, value string) Operation {
 	return o
 }
 
+func unwritten(o Operation) Operation {
+	o.Outcome = Unwritten
+	return o
+}
+
 func TestHistoriesThatARegisterExplains(t *testing.T) {
 	for name, history := range map[string][]Operation{
 		"one after the other":                 {at(1, 2, Write, "", "a"), at(3, 4, Read, "", "a")},
@@ -34,6 +39,9 @@ func TestHistoriesThatARegisterExplains(t *testing.T) {
 		"a swap":                              {at(1, 2, Write, "", "a"), at(3, 4, Swap, "a", "b"), at(5, 6, Read, "", "b")},
 		"a swap refused for another":          {at(1, 2, Write, "", "a"), at(3, 4, Swap, "a", "b"), refusedSwap(5, 6, "a", "c"), at(7, 8, Read, "", "b")},
 		"a swap refused for a lost one":       {at(1, 2, Write, "", "a"), at(3, 0, Swap, "a", "b"), refusedSwap(5, 6, "a", "c"), at(7, 8, Swap, "b", "d"), at(9, 10, Read, "", "d")},
+		"a write without a quorum":            {at(1, 2, Write, "", "a"), unwritten(at(3, 4, Write, "", "b")), at(5, 6, Read, "", "a")},
+		"a read without a quorum":             {at(1, 2, Write, "", "a"), unwritten(at(3, 4, Read, "", "")), at(5, 6, Read, "", "a")},
+		"a swap without a quorum":             {at(1, 2, Write, "", "a"), unwritten(at(3, 4, Swap, "a", "b")), at(5, 6, Swap, "a", "c")},
 		"a restore":                           {at(1, 2, Write, "", "a"), at(3, 4, Save, "", ""), at(5, 6, Write, "", "b"), at(7, 8, Restore, "", ""), at(9, 10, Read, "", "a")},
 		"a restore of what overlaps the save": {at(1, 2, Write, "", "a"), at(3, 6, Save, "", ""), at(4, 5, Write, "", "b"), at(7, 8, Restore, "", ""), at(9, 10, Read, "", "b")},
 	} {
@@ -43,13 +51,16 @@ func TestHistoriesThatARegisterExplains(t *testing.T) {
 
 func TestHistoriesThatNoRegisterExplains(t *testing.T) {
 	for name, history := range map[string][]Operation{
-		"a lost write":              {at(1, 2, Write, "", "a"), at(3, 4, Write, "", "b"), at(5, 6, Read, "", "a")},
-		"a value of nobody":         {at(1, 2, Write, "", "a"), at(3, 4, Read, "", "x")},
-		"reads that go back":        {at(1, 2, Write, "", "a"), at(3, 0, Write, "", "b"), at(4, 5, Read, "", "b"), at(6, 7, Read, "", "a")},
-		"two swaps of one value":    {at(1, 2, Write, "", "a"), at(3, 4, Swap, "a", "b"), at(5, 6, Swap, "a", "c")},
-		"a swap refused for naught": {at(1, 2, Write, "", "a"), refusedSwap(3, 4, "a", "b"), at(5, 6, Read, "", "a")},
-		"a restore that lost more":  {at(1, 2, Write, "", "a"), at(3, 4, Write, "", "b"), at(5, 6, Save, "", ""), at(7, 8, Restore, "", ""), at(9, 10, Read, "", "a")},
-		"a restore that kept more":  {at(1, 2, Write, "", "a"), at(3, 4, Save, "", ""), at(5, 6, Write, "", "b"), at(7, 8, Restore, "", ""), at(9, 10, Read, "", "b")},
+		"a lost write":                  {at(1, 2, Write, "", "a"), at(3, 4, Write, "", "b"), at(5, 6, Read, "", "a")},
+		"a value of nobody":             {at(1, 2, Write, "", "a"), at(3, 4, Read, "", "x")},
+		"reads that go back":            {at(1, 2, Write, "", "a"), at(3, 0, Write, "", "b"), at(4, 5, Read, "", "b"), at(6, 7, Read, "", "a")},
+		"two swaps of one value":        {at(1, 2, Write, "", "a"), at(3, 4, Swap, "a", "b"), at(5, 6, Swap, "a", "c")},
+		"a refused write that was done": {at(1, 2, Write, "", "a"), unwritten(at(3, 4, Write, "", "b")), at(5, 6, Read, "", "b")},
+		"a refused swap that was done":  {at(1, 2, Write, "", "a"), unwritten(at(3, 4, Swap, "a", "b")), at(5, 6, Swap, "b", "c")},
+		"an object that is not there":   {at(1, 2, Write, "", "a"), at(3, 4, Read, "", absent)},
+		"a swap refused for naught":     {at(1, 2, Write, "", "a"), refusedSwap(3, 4, "a", "b"), at(5, 6, Read, "", "a")},
+		"a restore that lost more":      {at(1, 2, Write, "", "a"), at(3, 4, Write, "", "b"), at(5, 6, Save, "", ""), at(7, 8, Restore, "", ""), at(9, 10, Read, "", "a")},
+		"a restore that kept more":      {at(1, 2, Write, "", "a"), at(3, 4, Save, "", ""), at(5, 6, Write, "", "b"), at(7, 8, Restore, "", ""), at(9, 10, Read, "", "b")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			page := filepath.Join(t.TempDir(), "history.html")

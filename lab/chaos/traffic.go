@@ -100,8 +100,8 @@ func (t *traffic) one(ctx context.Context, number int, manager, key string, do f
 	if errors.Is(err, errNotTried) {
 		return err
 	}
+	o = judge(o, err)
 	o.Client, o.Manager, o.Key, o.Call, o.Return = number, manager, key, call, t.history.Now()
-	o.Outcome = outcome(o, err)
 	if err != nil {
 		o.Error = err.Error()
 	}
@@ -112,16 +112,23 @@ func (t *traffic) one(ctx context.Context, number int, manager, key string, do f
 // errNotTried says that an operation did not come as far as changing anything.
 var errNotTried = errors.New("not tried")
 
-// outcome is what an error leaves known. Only a conflict of versions is a clear no:
-// anything else may have been written all the same.
-func outcome(o Operation, err error) Outcome {
+// judge says what an answer leaves known of an operation. An error that does not say
+// for certain that nothing was written may come after a write all the same. That there is
+// no object is as good as a read.
+func judge(o Operation, err error) Operation {
 	switch {
 	case err == nil:
-		return Done
+		o.Outcome = Done
+	case api.ReasonOf(err) != api.ReasonUnwritten:
+		o.Outcome = Unknown
 	case o.Verb == Swap && api.CodeOf(err) == api.CodeConflict:
-		return Refused
+		o.Outcome = Refused
+	case api.CodeOf(err) == api.CodeNotFound:
+		o.Verb, o.Old, o.Value, o.Outcome = Read, "", absent, Done
+	default:
+		o.Outcome = Unwritten
 	}
-	return Unknown
+	return o
 }
 
 // final reads every key through every manager, so that what is lost is seen. Then it
