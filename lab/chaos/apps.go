@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/orc-project/orc/api"
@@ -42,18 +43,42 @@ func (a apps) make(ctx context.Context, to *client.Client) error {
 	return nil
 }
 
-// run scales wave through any manager that answers until ctx ends. What fails is
-// tried again with the next number: whichever was acknowledged last must come true.
-func (a apps) run(ctx context.Context, random *rand.Rand) {
+// run scales wave through any manager until ctx ends. The number is a register's value:
+// whichever was acknowledged last must come true.
+func (a apps) run(ctx context.Context, t *traffic, random *rand.Rand) {
 	for sleep.For(ctx, waveRest) == nil {
 		replicas := random.IntN(waveMost + 1)
-		managers := a.cluster.Managers()
-		to := a.cluster.Client(managers[random.IntN(len(managers))].Name())
-		timed, cancel := context.WithTimeout(ctx, askTime)
-		_, err := to.Scale(timed, map[string]int{wave: replicas})
-		cancel()
-		if err != nil && sleep.For(ctx, restAfterError) != nil {
+		managers := a.cluster.names()
+		manager := managers[random.IntN(len(managers))]
+		if t.one(ctx, 0, manager, wave, func(ctx context.Context, to *client.Client) (Operation, error) {
+			_, err := to.Scale(ctx, map[string]int{wave: replicas})
+			return Operation{Verb: Write, Value: strconv.Itoa(replicas)}, err
+		}) != nil && sleep.For(ctx, restAfterError) != nil {
 			return
 		}
 	}
+}
+
+// scale reads how many replicas wave should have. A change of nothing comes first, so
+// that everything acknowledged before is seen.
+func (a apps) scale(ctx context.Context, to *client.Client) (Operation, error) {
+	_, err := to.Scale(ctx, map[string]int{steady: steadyReplicas})
+	if err != nil {
+		return Operation{Verb: Read}, err
+	}
+	view, err := to.Service(ctx, wave)
+	if err != nil {
+		return Operation{Verb: Read}, err
+	}
+	return Operation{Verb: Read, Value: strconv.Itoa(view.Replicas)}, nil
+}
+
+// final reads the scale through every manager within the limit.
+func (a apps) final(ctx context.Context, t *traffic, limit time.Duration) error {
+	for _, manager := range a.cluster.names() {
+		if err := again(ctx, a.cluster.pace, limit, func() error { return t.one(ctx, 0, manager, wave, a.scale) }); err != nil {
+			return violationf("convergence", "after all has healed manager %s does not answer for %s: %v", manager, wave, err)
+		}
+	}
+	return nil
 }

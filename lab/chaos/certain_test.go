@@ -25,6 +25,14 @@ func TestWhatIsKnownOfLostAnswers(t *testing.T) {
 			[]Operation{at(1, 2, Restore, "", ""), lost, at(4, 0, Swap, "a", "x"), at(5, 0, Swap, "a", "y"), refusedSwap(6, 7, "a", "c")},
 			[]Operation{at(1, 2, Restore, "", ""), lost, at(4, 0, Swap, "a", "x"), refusedSwap(6, 7, "a", "c")},
 		},
+		"a value that is written twice": {
+			[]Operation{at(1, 0, Write, "", "3"), at(1, 0, Write, "", "4"), at(2, 3, Write, "", "3"), at(4, 5, Read, "", "3")},
+			[]Operation{at(1, 0, Write, "", "3"), at(2, 3, Write, "", "3"), at(4, 5, Read, "", "3")},
+		},
+		"a removal that nobody knows of": {
+			[]Operation{at(1, 0, Swap, "a", absent), at(4, 5, Read, "", absent)},
+			[]Operation{at(1, 0, Swap, "a", absent), at(4, 5, Read, "", absent)},
+		},
 		"a write that was in the way": {[]Operation{at(1, 0, Write, "", "b"), refusedSwap(4, 5, "a", "c")}, []Operation{at(1, 0, Write, "", "b"), refusedSwap(4, 5, "a", "c")}},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, certain(c.history)) })
@@ -42,4 +50,35 @@ func TestManyLostAnswersAreLittleWork(t *testing.T) {
 			at(from+8, from+9, Read, "", next))
 	}
 	require.NoError(t, Linearizable(history, ""))
+}
+
+func TestManyLostCreationsAndRemovalsAreLittleWork(t *testing.T) {
+	history := []Operation{at(1, 2, Write, "", "0")}
+	for i := range 60 {
+		from, old, next := 10*i, fmt.Sprint(i), fmt.Sprint(i+1)
+		history = append(history,
+			at(from+3, 0, Swap, old, absent),
+			refusedSwap(from+3, from+4, absent, "early "+next),
+			at(from+4, 0, Swap, old, absent),
+			at(from+5, from+6, Read, "", absent),
+			at(from+6, 0, Swap, absent, "lost "+next),
+			at(from+6, from+7, Swap, absent, next),
+			refusedSwap(from+7, from+8, absent, "late "+next),
+			at(from+8, from+9, Read, "", next))
+	}
+	require.NoError(t, Linearizable(history, ""))
+	history = append(history, at(700, 701, Read, "", absent), at(702, 703, Read, "", "60"))
+	var violation *Violation
+	require.ErrorAs(t, Linearizable(history, ""), &violation)
+}
+
+func TestManyLostWritesOfFewValuesAreLittleWork(t *testing.T) {
+	history := []Operation{at(1, 2, Write, "", "0")}
+	for i := range 20 {
+		history = append(history, at(10*i+3, 0, Write, "", fmt.Sprint(i%7)), at(10*i+4, 10*i+5, Write, "", fmt.Sprint(i%5)))
+	}
+	history = append(history, at(300, 301, Read, "", "4"), at(302, 303, Read, "", "4"))
+	require.NoError(t, Linearizable(history, ""))
+	var violation *Violation
+	require.ErrorAs(t, Linearizable(append(history, at(304, 305, Read, "", "9")), ""), &violation)
 }

@@ -20,6 +20,7 @@ const (
 	Swap    Verb = "swap"    // of a new value if the present one is Old
 	Save    Verb = "save"    // a snapshot of the database
 	Restore Verb = "restore" // of the last snapshot
+	over    Verb = "over"    // for the check alone: the end of all that is known
 )
 
 // Outcome is what is known of an operation's end.

@@ -3,6 +3,7 @@ package chaos
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -14,8 +15,13 @@ import (
 // many operations overlap at worst; a round's histories take milliseconds.
 const checkTime = time.Minute
 
-// register is the model's state: a value, and what the last snapshot has of it.
-type register struct{ value, saved string }
+// register is the model's state: a value, and what the last snapshot has of it. When it
+// is over, what may have been done has not been: before, it is not to be taken for that
+// at any time, or each such operation would double the work.
+type register struct {
+	value, saved string
+	over         bool
+}
 
 // model says what a register may do. A restore takes it back to the snapshot: no
 // more and no less may be lost.
@@ -30,7 +36,7 @@ var model = porcupine.Model{
 }
 
 func step(r register, o Operation) (bool, register) {
-	if o.Outcome == Unwritten {
+	if o.Outcome == Unwritten || o.Outcome == Unknown && r.over {
 		return true, r
 	}
 	switch o.Verb {
@@ -40,18 +46,19 @@ func step(r register, o Operation) (bool, register) {
 		r.value = o.Value
 	case Swap:
 		holds := r.value == o.Old
-		switch {
-		case o.Outcome == Refused:
+		if o.Outcome == Refused {
 			return !holds, r
-		case o.Outcome == Done && !holds:
-			return false, r
-		case holds:
+		}
+		if holds {
 			r.value = o.Value
 		}
+		return holds, r
 	case Save:
 		r.saved = r.value
 	case Restore:
 		r.value = r.saved
+	case over:
+		r.over = true
 	}
 	return true, r
 }
@@ -97,7 +104,18 @@ func broken(history []Operation) string {
 	return ""
 }
 
+// translate adds to each key's operations that they are over.
 func translate(history []Operation) []porcupine.Operation {
+	last, keys := time.Duration(0), make(map[string]bool)
+	for _, o := range history {
+		last, keys[o.Key] = max(last, o.Call), true
+		if o.Return != never {
+			last = max(last, o.Return)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		history = append(history, Operation{Key: key, Verb: over, Call: last + 1, Return: last + 2, Outcome: Done})
+	}
 	operations := make([]porcupine.Operation, len(history))
 	for i, o := range history {
 		operations[i] = porcupine.Operation{ClientId: o.Client, Input: o, Call: int64(o.Call), Return: int64(o.Return)}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/orc-project/orc/api/client"
 	"github.com/orc-project/orc/sleep"
 )
 
@@ -16,8 +17,8 @@ const (
 	// leadIn and leadOut are how long there is traffic before the first fault and
 	// after the cluster has settled.
 	leadIn, leadOut = 500 * time.Millisecond, time.Second
-	// configKeys and specKeys are how many registers of each kind a round has.
-	configKeys, specKeys = 3, 2
+	// configKeys, specKeys and mortalKeys are how many registers of each kind a round has.
+	configKeys, specKeys, mortalKeys = 3, 2, 2
 )
 
 // round is one row of faults and what was seen meanwhile.
@@ -36,6 +37,7 @@ func (r *run) newRound(number int) (*round, *rand.Rand) {
 	n := &round{run: r, number: number, schedule: Draw(random, r.config.shape()), history: NewHistory()}
 	n.traffic = &traffic{cluster: r.cluster, history: n.history, registers: []Register{
 		configs{keysOf("config", number, configKeys)}, specs{keysOf("spec", number, specKeys)},
+		mortals{configs{keysOf("mortal", number, mortalKeys)}},
 	}}
 	n.nemesis = &nemesis{
 		cluster: r.cluster, clock: n.history.Now, taken: make(map[string]bool),
@@ -54,10 +56,12 @@ func (n *round) whole(verb Verb, do func() error) error {
 	if err := do(); err != nil {
 		return err
 	}
+	keys := []string{wave}
 	for _, register := range n.traffic.registers {
-		for _, key := range register.Keys() {
-			n.history.Add(Operation{Key: key, Verb: verb, Call: call, Return: n.history.Now(), Outcome: Done})
-		}
+		keys = append(keys, register.Keys()...)
+	}
+	for _, key := range keys {
+		n.history.Add(Operation{Key: key, Verb: verb, Call: call, Return: n.history.Now(), Outcome: Done})
 	}
 	return nil
 }
@@ -114,11 +118,19 @@ func (n *round) play(ctx context.Context, random *rand.Rand) (settled time.Durat
 			n.history.Add(Operation{Key: key, Verb: Write, Value: key, Return: n.history.Now(), Outcome: Done})
 		}
 	}
+	if err := n.adopt(ctx); err != nil {
+		return 0, err
+	}
 	if settled, err = n.storm(ctx, random); err != nil {
 		return settled, err
 	}
 	if err := n.traffic.final(ctx, n.config.Converge); err != nil {
 		return settled, err
+	}
+	if !n.script.still {
+		if err := (apps{n.cluster}).final(ctx, n.traffic, n.config.Converge); err != nil {
+			return settled, err
+		}
 	}
 	if err := n.kept.check(ctx, n.cluster, n.config.Converge); err != nil {
 		return settled, err
@@ -127,6 +139,17 @@ func (n *round) play(ctx context.Context, random *rand.Rand) (settled time.Durat
 		return settled, err
 	}
 	return settled, n.tidy(ctx)
+}
+
+// adopt begins the history of the scale with what earlier rounds have left.
+func (n *round) adopt(ctx context.Context) error {
+	return n.ask(ctx, func(ctx context.Context, to *client.Client) error {
+		o, err := apps{n.cluster}.scale(ctx, to)
+		if err == nil {
+			n.history.Add(Operation{Key: wave, Verb: Write, Value: o.Value, Return: n.history.Now(), Outcome: Done})
+		}
+		return err
+	})
 }
 
 // storm is traffic and faults, until the cluster has settled after the last one.
@@ -142,9 +165,14 @@ func (n *round) storm(ctx context.Context, random *rand.Rand) (settled time.Dura
 	}
 	group.Go(func() error { return watch(busy, n.eyes, Invariants) })
 	scaling := rand.New(rand.NewPCG(seed[0], ^seed[1]))
-	if !n.script.still {
-		group.Go(func() error { apps{n.cluster}.run(stormy, scaling); return nil })
-	}
+	scaled := make(chan struct{})
+	group.Go(func() error {
+		defer close(scaled)
+		if !n.script.still {
+			apps{n.cluster}.run(stormy, n.traffic, scaling)
+		}
+		return nil
+	})
 	group.Go(func() error {
 		defer rest()
 		if err := sleep.For(ctx, leadIn); err != nil {
@@ -154,6 +182,7 @@ func (n *round) storm(ctx context.Context, random *rand.Rand) (settled time.Dura
 			return err
 		}
 		calm()
+		<-scaled
 		settled, err = settle(ctx, n.eyes, n.config.Converge)
 		if err != nil {
 			return err

@@ -121,9 +121,9 @@ func judge(o Operation, err error) Operation {
 		o.Outcome = Done
 	case api.ReasonOf(err) != api.ReasonUnwritten:
 		o.Outcome = Unknown
-	case o.Verb == Swap && api.CodeOf(err) == api.CodeConflict:
+	case o.Verb == Swap && (api.CodeOf(err) == api.CodeConflict || noSuch(err) && o.Value == absent):
 		o.Outcome = Refused
-	case api.CodeOf(err) == api.CodeNotFound:
+	case noSuch(err):
 		o.Verb, o.Old, o.Value, o.Outcome = Read, "", absent, Done
 	default:
 		o.Outcome = Unwritten

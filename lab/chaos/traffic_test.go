@@ -27,6 +27,7 @@ func TestAnErrorLeavesKnownWhatIsCertain(t *testing.T) {
 		"a fault of the database":     {swap, api.Errorf(api.CodeUnavailable, "no"), ended(swap, Unknown)},
 		"a conflict after the commit": {swap, api.Conflictf("no"), ended(swap, Unknown)},
 		"another version":             {swap, sure(api.CodeConflict), ended(swap, Refused)},
+		"a removal by another":        {Operation{Verb: Swap, Old: "a"}, sure(api.CodeNotFound), Operation{Verb: Swap, Old: "a", Outcome: Refused}},
 		"no quorum":                   {swap, sure(api.CodeUnavailable), ended(swap, Unwritten)},
 		"no quorum for a write":       {write, sure(api.CodeUnavailable), ended(write, Unwritten)},
 		"no object":                   {write, sure(api.CodeNotFound), gone},
