@@ -35,7 +35,7 @@ type round struct {
 func (r *run) newRound(number int) (*round, *rand.Rand) {
 	random := rand.New(rand.NewPCG(r.config.Seed, uint64(number)))
 	n := &round{run: r, number: number, schedule: Draw(random, r.config.shape()), history: NewHistory()}
-	n.traffic = &traffic{cluster: r.cluster, history: n.history, registers: []Register{
+	n.traffic = &traffic{cluster: r.cluster, history: n.history, pulse: newPulse(r.cluster.health, r.cluster.pace), registers: []Register{
 		configs{keysOf("config", number, configKeys)}, specs{keysOf("spec", number, specKeys)},
 		mortals{configs{keysOf("mortal", number, mortalKeys)}},
 	}}
@@ -91,9 +91,10 @@ func (r *run) round(ctx context.Context, number int) error {
 	r.result.Judged = r.eyes.judgedLooks()
 	r.result.Addresses = max(r.result.Addresses, r.eyes.addresses())
 	r.result.Slowest = max(r.result.Slowest, took)
+	r.result.Silence = max(r.result.Silence, n.traffic.pulse.silence())
 	if err == nil {
-		r.screen.say("round %d: kept; settled in %.1fs; done %s; %d looks judged; others left %.0f %% of the cores",
-			number, took.Seconds(), told(done), r.result.Judged-judged, 100*left)
+		r.screen.say("round %d: kept; settled in %.1fs; done %s, never none for %.1fs; %d looks judged; others left %.0f %% of the cores",
+			number, took.Seconds(), told(done), n.traffic.pulse.silence().Seconds(), r.result.Judged-judged, 100*left)
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -162,6 +163,7 @@ func (n *round) storm(ctx context.Context, random *rand.Rand) (settled time.Dura
 	seed := [2]uint64{random.Uint64(), random.Uint64()}
 	if !n.script.quiet {
 		group.Go(func() error { n.traffic.run(busy, seed); return nil })
+		group.Go(func() error { return n.traffic.pulse.watch(busy) })
 	}
 	group.Go(func() error { return watch(busy, n.eyes, Invariants) })
 	scaling := rand.New(rand.NewPCG(seed[0], ^seed[1]))

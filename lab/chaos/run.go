@@ -28,11 +28,14 @@ type Result struct {
 	// Slowest is the longest that the cluster took to be as it should be after the
 	// last fault of a round.
 	Slowest time.Duration
+	// Silence is the longest that a manager acknowledged no write though it was well, as
+	// were most.
+	Silence time.Duration
 }
 
 func (r Result) String() string {
-	return fmt.Sprintf("%d rounds, %d faults; writes+reads acknowledged: %s; %d looks at two nodes or more to be judged; converged within %.1fs",
-		r.Rounds, r.Faults, told(r.Done), r.Judged, r.Slowest.Seconds())
+	return fmt.Sprintf("%d rounds, %d faults; writes+reads acknowledged: %s; %d looks at two nodes or more to be judged; converged within %.1fs; no manager silent for %.1fs",
+		r.Rounds, r.Faults, told(r.Done), r.Judged, r.Slowest.Seconds(), r.Silence.Seconds())
 }
 
 // Run hurts a cluster of its own round after round. An error that is a *Violation

@@ -41,6 +41,7 @@ type traffic struct {
 	cluster   *Cluster
 	history   *History
 	registers []Register
+	pulse     *pulse
 	values    atomic.Int64 // so that none is written twice
 }
 
@@ -106,6 +107,9 @@ func (t *traffic) one(ctx context.Context, number int, manager, key string, do f
 		o.Error = err.Error()
 	}
 	t.history.Add(o)
+	if o.Outcome == Done && o.Verb != Read {
+		t.pulse.beat(manager)
+	}
 	return err
 }
 
