@@ -29,7 +29,7 @@ type Fault struct {
 	// Needs, which may be nil, says what the fault lacks on this machine.
 	Needs func() error
 	// Begin hurts the node, End, which may be nil, lets it go on. Begin that fails
-	// has done nothing.
+	// has done nothing, unless that is a refusal.
 	Begin func(context.Context, *Cluster, *lab.Node) error
 	End   func(context.Context, *Cluster, *lab.Node) error
 }
@@ -164,6 +164,10 @@ func init() {
 			End: func(ctx context.Context, c *Cluster, n *lab.Node) error {
 				return errors.Join(c.steady(n), revive(ctx, c, n))
 			},
+		},
+		{
+			Name: "demote", On: Manager, Weight: 2, Hold: [2]time.Duration{0, 5 * time.Second},
+			Begin: demote, End: promote,
 		},
 		restore,
 	} {

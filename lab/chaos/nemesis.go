@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -105,7 +106,12 @@ func (n *nemesis) hurt(ctx context.Context, event Event, node *lab.Node) error {
 	}
 	inner, cancel := context.WithTimeout(context.WithoutCancel(ctx), healTime)
 	defer cancel()
-	if err := fault.Begin(inner, n.cluster, node); err != nil {
+	err := fault.Begin(inner, n.cluster, node)
+	var no refusal
+	switch {
+	case errors.As(err, &no):
+		n.say(fmt.Sprintf("%s of %s is refused: %v", event.Fault, node.Name(), no))
+	case err != nil:
 		return fmt.Errorf("begin: %w", err)
 	}
 	if fault.End == nil {

@@ -39,7 +39,7 @@ func unsettled(ctx context.Context, e *eyes) string {
 	views := make(map[string][]api.TaskView)
 	for _, manager := range e.cluster.names() {
 		timed, cancel := context.WithTimeout(ctx, askTime)
-		tasks, lacks := notReady(timed, e.cluster.Client(manager), len(e.cluster.Lab.Nodes()))
+		tasks, lacks := notReady(timed, e.cluster.Client(manager), len(e.cluster.Lab.Nodes()), len(e.cluster.names()))
 		cancel()
 		if lacks != "" {
 			return fmt.Sprintf("manager %s: %s", manager, lacks)
@@ -59,23 +59,15 @@ func unsettled(ctx context.Context, e *eyes) string {
 	return misplaced(view)
 }
 
-// notReady is about what one manager says. When that is well it returns the tasks too.
-func notReady(ctx context.Context, c *client.Client, count int) (tasks []api.TaskView, lacks string) {
+// notReady is about what one manager says, of so many nodes of which so many are
+// managers. When that is well it returns the tasks too.
+func notReady(ctx context.Context, c *client.Client, count, managers int) (tasks []api.TaskView, lacks string) {
 	nodes, err := c.Nodes(ctx)
 	if err != nil {
 		return nil, err.Error()
 	}
-	leaders := 0
-	for _, node := range nodes {
-		if node.Status.State != api.NodeReady {
-			return nil, fmt.Sprintf("node %s is %s since %s: %s", node.Name, node.Status.State, node.Status.Since.Format(time.TimeOnly), node.Status.Message)
-		}
-		if node.Leader {
-			leaders++
-		}
-	}
-	if len(nodes) != count || leaders != 1 {
-		return nil, fmt.Sprintf("it knows %d of %d nodes, and %d lead", len(nodes), count, leaders)
+	if lacks := incomplete(nodes, count, managers); lacks != "" {
+		return nil, lacks
 	}
 	services, err := c.Services(ctx, client.ServiceQuery{})
 	if err != nil {
@@ -90,6 +82,26 @@ func notReady(ctx context.Context, c *client.Client, count int) (tasks []api.Tas
 		return nil, err.Error()
 	}
 	return tasks, ""
+}
+
+// incomplete says what is not as it should be among the nodes that a manager knows, or "".
+func incomplete(nodes []api.NodeView, count, managers int) string {
+	leaders, voters := 0, 0
+	for _, node := range nodes {
+		if node.Status.State != api.NodeReady {
+			return fmt.Sprintf("node %s is %s since %s: %s", node.Name, node.Status.State, node.Status.Since.Format(time.TimeOnly), node.Status.Message)
+		}
+		if node.Leader {
+			leaders++
+		}
+		if votes(node) {
+			voters++
+		}
+	}
+	if len(nodes) != count || leaders != 1 || voters != managers {
+		return fmt.Sprintf("it knows %d of %d nodes, %d lead, and %d of %d managers vote", len(nodes), count, leaders, voters, managers)
+	}
+	return ""
 }
 
 // differ says which managers do not see the same tasks at the same versions, or "".
