@@ -148,6 +148,9 @@ func (n *round) adopt(ctx context.Context) error {
 		o, err := apps{n.cluster}.scale(ctx, to)
 		if err == nil {
 			n.history.Add(Operation{Key: wave, Verb: Write, Value: o.Value, Return: n.history.Now(), Outcome: Done})
+			for _, value := range n.late.at(time.Now()) {
+				n.history.Add(Operation{Key: wave, Verb: Write, Value: value, Outcome: Unknown})
+			}
 		}
 		return err
 	})
@@ -211,6 +214,7 @@ func (n *round) faults(ctx context.Context) error {
 // tidy removes what the round made, except for one register of each kind.
 func (n *round) tidy(ctx context.Context) error {
 	n.kept.add(n.history.Operations(), n.traffic.registers[0].Keys()[0])
+	n.late.add(n.history.Operations())
 	for _, register := range n.traffic.registers {
 		if c, ok := register.(configs); ok {
 			register = configs{c.keys[1:]}

@@ -94,6 +94,7 @@ type run struct {
 	screen  *screen
 	result  Result
 	kept    keepsakes
+	late    lateScales
 }
 
 // timed does all rounds on the cluster's clock.

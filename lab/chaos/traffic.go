@@ -48,11 +48,12 @@ type traffic struct {
 // run has two clients per manager and register at work until ctx ends.
 func (t *traffic) run(ctx context.Context, seed [2]uint64) {
 	var clients sync.WaitGroup
-	number := 0
+	count := 0
 	for _, register := range t.registers {
 		for range 2 {
 			for _, manager := range t.cluster.Managers() {
-				number++
+				count++
+				number := count
 				random := rand.New(rand.NewPCG(seed[0], seed[1]^uint64(number)<<32))
 				clients.Go(func() { t.work(ctx, number, manager.Name(), register, random) })
 			}
