@@ -33,9 +33,11 @@ type Config struct {
 	// them, and sometimes more.
 	Most int
 	Span time.Duration
+	// Each has all faults happen in turn, two in each round beside what is drawn.
+	Each bool
 	// Converge is how long after the last fault the cluster may take to be as it
-	// should be, and how long a node that was hurt is not judged.
-	Converge time.Duration
+	// should be, Grace how long a node that was hurt is not judged.
+	Converge, Grace time.Duration
 	// Report is the directory in which a failure's own directory is made.
 	Report string
 	// Keep leaves the lab of a failed run as it is.
@@ -50,7 +52,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Binary: "bin/orc", Images: "build/images", Managers: 3, Agents: 2, Duration: 10 * time.Minute,
-		Span: 8 * time.Second, Converge: 10 * time.Second, Report: os.TempDir(), Out: io.Discard,
+		Span: 8 * time.Second, Converge: 10 * time.Second, Grace: 10 * time.Second, Report: os.TempDir(), Out: io.Discard,
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package chaos is the fault suite: it lets clients write to a lab's managers and
 // read from them, hurts the nodes meanwhile, and checks all the time that orc keeps
-// its promises. `make chaos` runs it for hours, the tests for a minute.
+// its promises. `make chaos` runs it for hours, the tests for some minutes.
 //
 // A run is a row of rounds. What a round does is drawn from the seed before it
 // begins, so that the same seed and round meet the same faults again, as far as

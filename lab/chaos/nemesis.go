@@ -136,6 +136,20 @@ func (n *nemesis) take(ctx context.Context, event Event) *lab.Node {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	fit := n.fit(event.Role, leader)
+	if len(fit) == 0 && event.Sure {
+		fit = n.fit(Faults[event.Fault].On, leader)
+	}
+	if len(fit) == 0 {
+		return nil
+	}
+	chosen := fit[event.Pick%len(fit)]
+	n.taken[chosen.Name()] = true
+	return chosen
+}
+
+// fit are the nodes in a role that have no fault.
+func (n *nemesis) fit(wanted Role, leader string) []*lab.Node {
 	var fit []*lab.Node
 	for _, node := range n.cluster.Lab.Nodes() {
 		role := Worker
@@ -145,16 +159,11 @@ func (n *nemesis) take(ctx context.Context, event Event) *lab.Node {
 		if node.Name() == leader {
 			role = Leader
 		}
-		if event.Role.includes(role) && !n.taken[node.Name()] {
+		if wanted.includes(role) && !n.taken[node.Name()] {
 			fit = append(fit, node)
 		}
 	}
-	if len(fit) == 0 {
-		return nil
-	}
-	chosen := fit[event.Pick%len(fit)]
-	n.taken[chosen.Name()] = true
-	return chosen
+	return fit
 }
 
 func (n *nemesis) release(node *lab.Node) {

@@ -34,7 +34,11 @@ type round struct {
 
 func (r *run) newRound(number int) (*round, *rand.Rand) {
 	random := rand.New(rand.NewPCG(r.config.Seed, uint64(number)))
-	n := &round{run: r, number: number, schedule: Draw(random, r.config.shape()), history: NewHistory()}
+	shape := r.config.shape()
+	if r.config.Each {
+		shape.Sure = deal(r.config.Seed, shape.Faults, number)
+	}
+	n := &round{run: r, number: number, schedule: Draw(random, shape), history: NewHistory()}
 	n.traffic = &traffic{cluster: r.cluster, history: n.history, pulse: newPulse(r.cluster.health, r.cluster.pace), registers: []Register{
 		configs{keysOf("config", number, configKeys)}, specs{keysOf("spec", number, specKeys)},
 		mortals{configs{keysOf("mortal", number, mortalKeys)}},
@@ -83,6 +87,11 @@ func (r *run) round(ctx context.Context, number int) error {
 	left := float64(r.cluster.pace.Now()-pace) / float64(time.Since(wall))
 	r.result.Rounds++
 	r.result.Faults += len(n.nemesis.deeds)
+	for _, deed := range n.nemesis.deeds {
+		if deed.Node != "" {
+			r.result.Met[deed.Fault]++
+		}
+	}
 	done := tally(n.history.Operations())
 	for manager, of := range done {
 		sum := r.result.Done[manager]

@@ -18,6 +18,8 @@ const upTime, downTime = 3 * time.Minute, 3 * time.Minute
 // Result is what a run has come to.
 type Result struct {
 	Rounds, Faults int
+	// Met is how often each fault has happened, by its name.
+	Met map[string]int
 	// Done is what each manager has acknowledged, by its name.
 	Done map[string]Tally
 	// Judged is at how many looks at least two nodes had been well for long enough to
@@ -73,8 +75,8 @@ func Run(ctx context.Context, config Config) (result Result, err error) {
 	if err != nil {
 		return result, err
 	}
-	r := &run{config: config, cluster: cluster, screen: s, eyes: newEyes(cluster, config.Converge)}
-	r.result.Done = make(map[string]Tally)
+	r := &run{config: config, cluster: cluster, screen: s, eyes: newEyes(cluster, config.Grace)}
+	r.result.Met, r.result.Done = make(map[string]int), make(map[string]Tally)
 	err = r.timed(ctx)
 	if err != nil && config.Keep {
 		s.say("the lab is still there: export ORC_HOST=unix://%s; ORC_LAB_DIR=%s %s lab down --name %s removes it",

@@ -17,6 +17,9 @@ type Event struct {
 	// the role which are well.
 	Role Role `json:"role"`
 	Pick int  `json:"pick"`
+	// Sure is for one that any other node will do that the fault is for, if there is none
+	// in the role.
+	Sure bool `json:"sure,omitempty"`
 }
 
 func (e Event) String() string {
@@ -35,6 +38,7 @@ type script struct {
 // Shape says what a round may be like.
 type Shape struct {
 	Faults []string // that may be drawn
+	Sure   []string // that happen, whatever is drawn
 	Roles  []Role   // that there are
 	// Most is how many faults a round has at most, Span the time in which they begin.
 	Most int
@@ -49,9 +53,12 @@ func Draw(random *rand.Rand, shape Shape) []Event {
 			urn = append(urn, Faults[name])
 		}
 	}
-	events := make([]Event, 1+random.IntN(shape.Most))
+	events := make([]Event, max(1+random.IntN(shape.Most), len(shape.Sure)))
 	for i := range events {
 		fault := urn[random.IntN(len(urn))]
+		if i < len(shape.Sure) {
+			fault = Faults[shape.Sure[i]]
+		}
 		roles := slices.DeleteFunc(slices.Clone(shape.Roles), func(r Role) bool { return !fault.On.includes(r) })
 		events[i] = Event{
 			At:    between(random, 0, shape.Span),
@@ -59,10 +66,27 @@ func Draw(random *rand.Rand, shape Shape) []Event {
 			Fault: fault.Name,
 			Role:  roles[random.IntN(len(roles))],
 			Pick:  random.IntN(60),
+			Sure:  i < len(shape.Sure),
 		}
 	}
 	slices.SortStableFunc(events, func(a, b Event) int { return int(a.At - b.At) })
 	return events
+}
+
+// sureInRound is how many faults happen for sure in a round of a run that is to have
+// each.
+const sureInRound = 2
+
+// deal gives each round its hand of all faults, shuffled as the seed says; it begins anew
+// when all have been dealt.
+func deal(seed uint64, faults []string, round int) []string {
+	deck := slices.Clone(faults)
+	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
+	var hand []string
+	for i := range sureInRound {
+		hand = append(hand, deck[(round*sureInRound+i)%len(deck)])
+	}
+	return hand
 }
 
 // between rounds to a tenth of a second: a schedule is for people too.

@@ -41,6 +41,23 @@ func TestSchedulesKeepToTheirShape(t *testing.T) {
 	}
 }
 
+func TestEveryFaultHappensInTurn(t *testing.T) {
+	shape := Config{Managers: 3, Agents: 2}.shape()
+	shape.Span = 10 * time.Second
+	for seed := range uint64(20) {
+		var met []string
+		for round := range (len(shape.Faults) + sureInRound - 1) / sureInRound {
+			shape.Sure = deal(seed, shape.Faults, round)
+			require.Len(t, shape.Sure, sureInRound)
+			for _, event := range Draw(rand.New(rand.NewPCG(seed, uint64(round))), shape) {
+				met = append(met, event.Fault)
+			}
+		}
+		require.Subset(t, met, shape.Faults)
+	}
+	require.NotEqual(t, deal(1, shape.Faults, 0), deal(2, shape.Faults, 0))
+}
+
 func TestALabWithoutWorkersHurtsManagersOnly(t *testing.T) {
 	shape := Config{Managers: 3, Most: 4, Span: time.Second}.shape()
 	for round := range uint64(100) {
