@@ -17,6 +17,15 @@ import (
 // hear from the leader another eight seconds later.
 const rtoMax = time.Second
 
+// patience is how long the kernel goes on to send what was not acknowledged, after this
+// end was closed too. By default it gives up some 15 s after a cut, about which it can
+// tell nobody: who dialled, and only reads, would find out by its keepalive, 30 s after
+// the last byte (etcd means to give such connections deadlines, but sets them on a Dial
+// that net/http does not use beside a DialContext). With patience the stream goes on
+// within rtoMax after the cut. It is longer than what a keepalive takes to give up, nine
+// times 15 s after the 30: after that, who dialled dials again.
+const patience = 3 * time.Minute
+
 // newListener listens for other members. On a stream between two of them the one
 // that accepted it sends, so its end of the connection matters.
 func newListener(address string) (net.Listener, error) {
@@ -24,6 +33,7 @@ func newListener(address string) (net.Listener, error) {
 		return raw.Control(func(fd uintptr) { // what is accepted inherits it
 			// Where it is not to be had, as in Linux before 6.15, the wait doubles.
 			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_RTO_MAX_MS, int(rtoMax.Milliseconds()))
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(patience.Milliseconds()))
 		})
 	}}
 	config.SetMultipathTCP(false) // its sockets do not have the option
@@ -34,8 +44,9 @@ func newListener(address string) (net.Listener, error) {
 	return peers{listener}, nil
 }
 
-// peers makes connections that break as etcd's own do when the other end neither
-// sends nor takes anything.
+// peers makes connections that break as those of etcd's own listener do when the other
+// end neither sends nor takes anything. Where only this end sends it is never read from,
+// and breaks when there is no room for more to send.
 type peers struct{ net.Listener }
 
 // Accept implements net.Listener.
