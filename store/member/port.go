@@ -46,7 +46,7 @@ func (p *port) serve(handler http.Handler, members membership, gate *limit.Gate,
 		return fmt.Errorf("serve the other managers: %w", err)
 	}
 	p.server = &http.Server{
-		Handler: p.guard(handler, members), ErrorLog: quiet, ReadHeaderTimeout: rafthttp.ConnReadTimeout,
+		Handler: p.guard(prompt(handler), members), ErrorLog: quiet, ReadHeaderTimeout: rafthttp.ConnReadTimeout,
 		Protocols: new(http.Protocols), ConnState: p.follow,
 	}
 	p.server.Protocols.SetHTTP1(true) // all that etcd speaks
