@@ -31,8 +31,11 @@ const (
 //	candidate ──(elected)──▶ leading: observe → plan → commit → observe …
 //	    ▲──────(fenced, database away)──────┘
 type leader struct {
-	store   store.Store
-	id      string
+	store store.Store
+	id    string
+	// members are the database's, of which the leader's member leads; nil means that this
+	// is the only manager.
+	members store.Membership
 	planner func(*store.Snapshot) Planner
 	// duties are done beside the planning, each until its ctx ends.
 	duties []duty
@@ -60,11 +63,19 @@ func (l *leader) run(ctx context.Context) error {
 	}
 }
 
+// resign ends a term, and lets another manager lead when this one ends.
 func (l *leader) resign(ctx context.Context, leadership store.Leadership) {
+	ending := ctx.Err() != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resignTimeout)
 	defer cancel()
 	if err := leadership.Resign(ctx); err != nil {
 		l.log.Info("could not resign: the next leader takes over all the same", zap.Error(err))
+	}
+	if !ending || l.members == nil {
+		return // what failed may have been of the moment: it may lead again at once
+	}
+	if err := l.members.Yield(); err != nil {
+		l.log.Info("no other manager takes the lead: they elect one when this one is gone", zap.Error(err))
 	}
 }
 

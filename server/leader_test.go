@@ -148,6 +148,47 @@ func TestADeposedLeaderStopsAndCanLeadAgain(t *testing.T) {
 	})
 }
 
+// yielding counts how often another member was let lead.
+type yielding struct {
+	store.Membership
+	times int
+}
+
+func (y *yielding) Yield() error { y.times++; return nil }
+
+// A database that was away for a moment has the same leader after it: no election, which
+// would take seconds.
+func TestALeaderLetsAnotherLeadOnlyWhenItEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memory.New()
+		defer s.Close()
+		members, terms := &yielding{}, 0
+		l := &leader{
+			store: s, id: "m1", members: members, log: zap.NewNop(),
+			planner: func(snapshot *store.Snapshot) Planner {
+				return &onePer{mu: &sync.Mutex{}, snapshot: snapshot, plans: new(int)}
+			},
+			duties: []duty{func(ctx context.Context, _ store.Leadership) error {
+				if terms++; terms == 1 {
+					return store.ErrUnavailable
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}},
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- l.run(ctx) }()
+		time.Sleep(2 * retryAfter)
+		synctest.Wait()
+		require.Equal(t, 2, terms, "it leads again")
+		require.Zero(t, members.times)
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+		require.Equal(t, 1, members.times)
+	})
+}
+
 func TestStepsOfAServiceStayTogether(t *testing.T) {
 	step := func(service string) scheduler.Step { return scheduler.Step{Service: service} }
 	steps := []scheduler.Step{step("a"), step("a"), step("b"), step("b"), step("c"), step("d"), step("d"), step("d"), step("d"), step("d")}

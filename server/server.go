@@ -86,7 +86,8 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error { return s.watchGuests(ctx) })
 	group.Go(func() error {
 		return (&leader{
-			store: s.config.Store, id: s.config.Node, planner: s.config.Planner, duties: s.duties(), log: s.log.Named("leader"),
+			store: s.config.Store, id: s.config.Node, members: s.config.Members, planner: s.config.Planner,
+			duties: s.duties(), log: s.log.Named("leader"),
 		}).run(ctx)
 	})
 	answers := s.config.API(s.dispatcher, s.managers)

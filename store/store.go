@@ -120,6 +120,7 @@ type Leadership interface {
 	Commit(ctx context.Context, tx *Tx) (int64, error)
 	// Done is closed when the leadership is known to have ended.
 	Done() <-chan struct{}
-	// Resign ends it, so that another process leads at once.
+	// Resign ends it. Who campaigns next leads at once, this process too, but for one
+	// that cannot write, which lets another lead.
 	Resign(ctx context.Context) error
 }

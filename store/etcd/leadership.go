@@ -133,10 +133,13 @@ func (l *leadership) Resign(ctx context.Context) error {
 	l.end()
 	key := l.store.leaderKey()
 	_, err = l.store.Client.Txn(ctx).If(l.holds()).Then(clientv3.OpDelete(key)).Commit()
+	if l.store.Seat.Writable() != nil {
+		return l.store.Seat.Yield() // this one could only lead again, and write nothing
+	}
 	if err != nil {
 		return explain(ctx, "resign", err)
 	}
-	return l.store.Seat.Yield()
+	return nil
 }
 
 // guard ends the term when the watch tells of another one, when the member leads

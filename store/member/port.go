@@ -143,6 +143,18 @@ func (p *port) recheck(known []store.Member) {
 	}
 }
 
+// connections is how many there are from the member of that name.
+func (p *port) connections(name string) (count int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, state := range p.open {
+		if state.PeerCertificates[0].Subject.CommonName == name {
+			count++
+		}
+	}
+	return count
+}
+
 // follow notes a connection whose handshake is done, until it has ended. It is checked
 // once more then: whom recheck did not find yet might have come in before it.
 func (p *port) follow(connection net.Conn, state http.ConnState) {

@@ -3,6 +3,8 @@ package member
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -24,9 +26,33 @@ func (m *Member) Leading() (bool, <-chan struct{}) {
 // same member left behind can be told by it.
 func (m *Member) Incarnation() string { return m.incarnation }
 
-// Yield lets another member lead the database, if there is one.
+// yieldTry is how long a member may take to lead. Raft takes no writes for the first of
+// its elections' times, and goes on as before when it has not heard of another by then.
+const yieldTry = 2 * time.Second
+
+// Yield lets another member lead the database, if there is one. It asks them in turn,
+// first those that are connected: etcd's own way asks one, which may be away, for 6 s.
 func (m *Member) Yield() error {
-	if err := m.etcd.Server.TryTransferLeadershipOnShutdown(); err != nil {
+	var others []store.Member
+	for _, each := range m.Known() {
+		if each.ID != m.Self() && !each.Learner {
+			others = append(others, each)
+		}
+	}
+	slices.SortStableFunc(others, func(a, b store.Member) int { return m.port.connections(b.Name) - m.port.connections(a.Name) })
+	var err error
+	for _, each := range others {
+		if leading, _ := m.Leading(); !leading {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), yieldTry)
+		err = m.etcd.Server.MoveLeader(ctx, m.Self(), each.ID)
+		cancel()
+		if err == nil {
+			return nil
+		}
+	}
+	if leading, _ := m.Leading(); err != nil && leading {
 		return fmt.Errorf("hand over the database's leadership: %w", err)
 	}
 	return nil
