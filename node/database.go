@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/ca"
@@ -49,7 +52,10 @@ func (n *process) openDatabase(ctx context.Context, peers map[string]string) err
 		return err
 	}
 	n.database = db
-	db.store, err = etcd.Open(ctx, etcd.Config{Client: db.member.Client(), Seat: db.member, Sealer: n.keys, Logger: n.log.Named("store")})
+	err = answered(ctx, db.member, n.log, func() (err error) {
+		db.store, err = etcd.Open(ctx, etcd.Config{Client: db.member.Client(), Seat: db.member, Sealer: n.keys, Logger: n.log.Named("store")})
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
@@ -62,7 +68,7 @@ func (n *process) openDatabase(ctx context.Context, peers map[string]string) err
 			return err
 		}
 	}
-	return n.introduce(ctx)
+	return answered(ctx, db.member, n.log, func() error { return n.introduce(ctx) })
 }
 
 // memberConfig is what the member is started with.
@@ -159,6 +165,33 @@ func (n *process) peerAddresses() (listen, advertise string, err error) {
 	address, _ := n.advertised()
 	peer := strconv.Itoa(port + 1)
 	return net.JoinHostPort(host, peer), net.JoinHostPort(hostOf(address), peer), nil
+}
+
+// unanswered is the pause before a database that does not answer is asked again.
+const unanswered = time.Second
+
+// answered asks something of the database, again until it is there for it: the managers
+// may be electing a leader. It gives up when the member, whose Err tells why, has ended.
+func answered(ctx context.Context, member interface {
+	Done() <-chan struct{}
+	Err() error
+}, log *zap.Logger, ask func() error) error {
+	for said := false; ; said = true {
+		err := ask()
+		if !errors.Is(err, store.ErrUnavailable) {
+			return err
+		}
+		if !said {
+			log.Warn("the managers' database is not there yet: asking again until it is", zap.Error(err))
+		}
+		select {
+		case <-time.After(unanswered):
+		case <-member.Done():
+			return member.Err()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // watch returns when the member has ended by itself.

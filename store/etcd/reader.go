@@ -86,7 +86,7 @@ func (r *reader) tryList(ctx context.Context) (*store.Snapshot, error) {
 	for more := true; more; {
 		page, err := r.Store.read(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(listPage), clientv3.WithRev(revision))
 		if err != nil {
-			return nil, err
+			return nil, explain(ctx, "list its values", err)
 		}
 		if revision == 0 {
 			revision = page.Header.Revision

@@ -87,7 +87,8 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 // Open reads the database and follows it until Close. It fails when a value
-// cannot be opened or decoded.
+// cannot be opened or decoded, and with ErrUnavailable when the database does not
+// answer, as amid an election.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	if config.Prefix == "" {
 		config.Prefix = DefaultPrefix
