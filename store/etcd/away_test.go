@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -50,6 +52,19 @@ func (e *empty) Watch(context.Context, string, ...clientv3.OpOption) clientv3.Wa
 	return told
 }
 
+func (e *empty) set(away error, revision int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.away, e.revision = away, revision
+}
+
+func (e *empty) elect() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	close(e.elected)
+	e.elected = make(chan struct{})
+}
+
 func (e *empty) open() (*etcd.Store, error) {
 	return etcd.Open(context.Background(), etcd.Config{
 		Client: &clientv3.Client{KV: e, Watcher: e}, Seat: e, Sealer: seal.NewRing(), Logger: zap.NewNop(),
@@ -61,4 +76,21 @@ func TestOpenTellsThatTheDatabaseIsAway(t *testing.T) {
 		_, err := (&empty{away: away, elected: make(chan struct{})}).open()
 		require.ErrorIs(t, err, store.ErrUnavailable)
 	}
+}
+
+func TestALeaderThatReturnsIsNotWaitedForAnyLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &empty{revision: 1, elected: make(chan struct{})}
+		s, err := e.open()
+		require.NoError(t, err)
+		defer s.Close()
+		e.set(rpctypes.ErrNoLeader, 0)
+		time.Sleep(time.Hour + time.Second) // it asks every five seconds by now
+		e.set(nil, 2)
+		e.elect()
+		began := time.Now()
+		_, err = s.WaitFor(t.Context(), 2)
+		require.NoError(t, err)
+		require.Less(t, time.Since(began), 500*time.Millisecond)
+	})
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/planted"
-	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 )
 
@@ -22,8 +21,8 @@ import (
 const listPage = 1000
 
 // Between attempts to follow the database again it takes from retryDelay to
-// maxRetryDelay. They fail while the database is away, or a value cannot be
-// opened because its key has not arrived yet.
+// maxRetryDelay, at most until another leader is elected. They fail while the database
+// is away, or a value cannot be opened because its key has not arrived yet.
 const (
 	retryDelay    = 100 * time.Millisecond
 	maxRetryDelay = 5 * time.Second
@@ -37,6 +36,7 @@ type reader struct{ *Store }
 func (r *reader) run(ctx context.Context) {
 	said := ""
 	for delay := retryDelay; ; {
+		_, elected := r.Seat.Leading()
 		before := r.feed.Snapshot()
 		err := r.follow(ctx)
 		if strange := (unreadable{}); errors.Is(err, rpctypes.ErrCompacted) || errors.As(err, &strange) {
@@ -56,10 +56,14 @@ func (r *reader) run(ctx context.Context) {
 			said = err.Error()
 			r.Logger.Error("cannot follow the database; trying again", zap.Error(err))
 		}
-		if sleep.For(ctx, delay) != nil {
+		select {
+		case <-elected: // what was away may be back
+			delay = retryDelay
+		case <-time.After(delay):
+			delay = min(2*delay, maxRetryDelay)
+		case <-ctx.Done():
 			return
 		}
-		delay = min(2*delay, maxRetryDelay)
 	}
 }
 
