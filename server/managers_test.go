@@ -147,6 +147,11 @@ func (seats) Known() []store.Member {
 	return []store.Member{{ID: 1, Name: "m1"}, {ID: 2, Name: "m2"}}
 }
 
+func (s seats) Members(context.Context) ([]store.Member, error) { return s.Known(), nil }
+func (seats) Promote(context.Context, uint64) error             { return nil }
+func (seats) Remove(context.Context, uint64) error              { return nil }
+func (seats) Yield() error                                      { return nil }
+
 func (s seats) Writable() error {
 	if s.self == 2 {
 		return errors.New("its disk is full")
