@@ -18,6 +18,7 @@ import (
 	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/scheduler"
 	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/server/hosts"
 	"github.com/orc-project/orc/server/managers"
 	"github.com/orc-project/orc/server/rotation"
 	"github.com/orc-project/orc/server/session"
@@ -73,7 +74,7 @@ func New(config Config, log *zap.Logger) *Server {
 	}, log)
 	return &Server{config: config, log: log, gate: limit.NewGate(config.Limits), managers: others, dispatcher: session.New(session.Config{
 		Store: config.Store, Node: config.Node, Fit: others.Fit, Relay: others.Open,
-		Elsewhere: others.Floor, Heard: others.Heard(),
+		Elsewhere: others.Floor, Heard: others.Heard(), Ask: hosts.TCP,
 	}, log), guests: guests{all: make(map[*guest]struct{})}}
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
+	"github.com/orc-project/orc/server/hosts"
 	"github.com/orc-project/orc/store"
 )
 
@@ -41,6 +42,8 @@ type Config struct {
 	Elsewhere func() int64
 	// Heard delivers when Elsewhere may have another answer.
 	Heard <-chan struct{}
+	// Ask asks a node's host whether it is there; nil means that nobody knows how.
+	Ask hosts.Ask
 }
 
 // Dispatcher keeps this manager's sessions.
@@ -63,6 +66,8 @@ type Dispatcher struct {
 	streams  map[string]*pending  // by stream ID: asked for, not yet here
 	wg       sync.WaitGroup       // sessions being served
 	acted    chan struct{}        // wakes settleLoop
+	turn     time.Time            // when the last of the sessions' hosts is asked first
+	vigils   int                  // hosts that are asked whether they are gone
 }
 
 // New makes a Dispatcher, which serves while Run runs.

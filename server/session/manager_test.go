@@ -35,6 +35,7 @@ type manager struct {
 	stop  func()
 	// hello has the statuses that nodes begin with.
 	hello []api.TaskStatus
+	from  netip.Addr // where the nodes that connect next are; 10.0.0.9 if not valid
 }
 
 // lagging is a store that hears of what is written only when it is let.
@@ -129,6 +130,10 @@ func (m *manager) connectOn(conn net.Conn, node, session string) *agent {
 	upR, upW := io.Pipe()
 	downR, downW := io.Pipe()
 	a := &agent{t: m.t, id: session, up: upW, down: downR, ended: make(chan struct{})}
+	from := m.from
+	if !from.IsValid() {
+		from = netip.MustParseAddr("10.0.0.9")
+	}
 	go func() {
 		defer close(a.ended)
 		defer downW.Close()
@@ -138,7 +143,7 @@ func (m *manager) connectOn(conn net.Conn, node, session string) *agent {
 			return // it is refused
 		}
 		defer m.d.wg.Done()
-		m.d.serve(tcp.WithConn(ctx, conn), node, netip.MustParseAddr("10.0.0.9"), upR, downW,
+		m.d.serve(tcp.WithConn(ctx, conn), node, from, upR, downW,
 			func() { upR.CloseWithError(os.ErrDeadlineExceeded) })
 	}()
 	go func() {

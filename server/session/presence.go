@@ -14,14 +14,17 @@ import (
 // presence is a node that this manager answers for: it has a session here, or
 // had one and may come back before it counts as lost.
 //
-//	connected ──(connection closed)──▶ away ──(node timeout)──▶ down
-//	    └────────────────(silent for the node timeout)────────────┘
+//	connected ──(connection closed)──▶ away ──(node timeout, or its host is gone)──▶ down
+//	    └───────────────────(silent for the node timeout)─────────────────────────────┘
 //
 // A closed connection is no loss: an agent that crashed or is being upgraded is
-// back within the timeout, and its containers never stopped.
+// back within the timeout, and its containers never stopped. Its host goes on then, and
+// one that is known to answer when it is asked whether it is there says so (see package
+// hosts); when it does not any more, nobody has to wait for the rest of the timeout.
 type presence struct {
 	session *session // nil while away
 	id      string   // the newest session's ID
+	host    *host    // the newest session's, or nil when there was none here
 	// heard is when the node was last known to be there, while it is away.
 	heard   time.Time
 	message string
@@ -82,7 +85,9 @@ func (d *Dispatcher) claim(s *session) error {
 	s.pace = paceOf(d.snapshot)
 	s.begin(d.snapshot)
 	delete(d.absent, s.node)
-	d.nodes[s.node] = &presence{session: s, id: s.id}
+	h := d.hostOf(s)
+	d.nodes[s.node] = &presence{session: s, id: s.id, host: h}
+	d.learn(s, h)
 	d.lookSoon()
 	return nil
 }
@@ -93,6 +98,9 @@ func (d *Dispatcher) close(s *session, reason error) {
 	s.log.Info("node's session ended", zap.Error(reason))
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if s.asking != nil {
+		s.asking.Stop()
+	}
 	p := d.nodes[s.node]
 	if p == nil || p.session != s {
 		return
@@ -109,6 +117,7 @@ func (d *Dispatcher) close(s *session, reason error) {
 	if silent := time.Since(s.lastHeard()); silent >= s.pace.timeout {
 		p.heard, p.message = p.heard.Add(-silent), "it was silent for "+s.pace.timeout.String()
 	}
+	d.keepVigil(s, p, reason)
 }
 
 // sweepLoop looks for nodes that are silent for too long.
@@ -165,11 +174,16 @@ func (d *Dispatcher) sweep(now time.Time) {
 			p.session, p.heard, p.message = nil, s.lastHeard(), "it was silent for "+s.pace.timeout.String()
 		}
 		if now.Sub(p.heard) > d.timeout {
-			d.scribe.writeNode(node, lost(p.id, p.message), d.writtenOff(node, p))
-			p.heard = now // asked once; should the write fail, again after a timeout
+			d.giveUp(node, p, now)
 		}
 		d.due = earlier(d.due, p.heard.Add(d.timeout))
 	}
+}
+
+// giveUp has a node written off. The caller holds mu.
+func (d *Dispatcher) giveUp(node string, p *presence, now time.Time) {
+	d.scribe.writeNode(node, lost(p.id, p.message), d.writtenOff(node, p))
+	p.heard = now // asked once; should the write fail, again after a timeout
 }
 
 // lookSoon is for who makes a node's time end sooner than sweep knows. The caller holds

@@ -51,6 +51,8 @@ type session struct {
 	around *surroundings
 	// acted is called when the node has acted on something.
 	acted func()
+	// asking asks the node's host whether it answers, or is nil; the Dispatcher's.
+	asking *time.Timer
 
 	budget    *rate.Limiter // how much the node may say
 	began     time.Time
