@@ -71,6 +71,7 @@ func New(config Config, log *zap.Logger) *Server {
 	}
 	others := managers.New(managers.Config{
 		Store: config.Store, Node: config.Node, Credentials: config.Credentials, Members: config.Members, Keys: config.Keys,
+		Ask: hosts.TCP,
 	}, log)
 	return &Server{config: config, log: log, gate: limit.NewGate(config.Limits), managers: others, dispatcher: session.New(session.Config{
 		Store: config.Store, Node: config.Node, Fit: others.Fit, Relay: others.Open,

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/orc-project/orc/api"
@@ -34,15 +35,42 @@ type transport struct {
 	shown       atomic.Pointer[x509.Certificate]
 }
 
-func newTransport(credentials *ca.Credentials) *transport {
+// newTransport makes a transport. closed is told of the address whose host or process has
+// closed a connection.
+func newTransport(credentials *ca.Credentials, closed func(address string)) *transport {
 	return &transport{credentials: credentials, Transport: http.Transport{
 		ForceAttemptHTTP2: true,
 		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: dialTimeout}, Config: credentials.Client()}
-			return dialer.DialContext(ctx, network, address)
+			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+			defer cancel()
+			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			secured := tls.Client(&line{conn, func() { closed(address) }}, credentials.Client())
+			if err := secured.HandshakeContext(ctx); err != nil {
+				conn.Close()
+				return nil, err
+			}
+			return secured, nil
 		},
 		HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}}
+}
+
+// line is a connection that tells when the other end closes it.
+type line struct {
+	net.Conn
+	closed func()
+}
+
+// Read implements net.Conn.
+func (l *line) Read(data []byte) (int, error) {
+	n, err := l.Conn.Read(data)
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		l.closed()
+	}
+	return n, err
 }
 
 // RoundTrip implements http.RoundTripper.

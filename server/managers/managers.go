@@ -20,6 +20,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/server/hosts"
 	"github.com/orc-project/orc/store"
 )
 
@@ -34,6 +35,8 @@ type Config struct {
 	Members store.Membership
 	// Keys returns what a new manager opens the database with.
 	Keys func() ([]byte, error)
+	// Ask asks a manager's host whether it is there; nil means that nobody knows how.
+	Ask hosts.Ask
 }
 
 // Managers are the cluster's managers, as one of them sees them.
@@ -58,6 +61,7 @@ type Managers struct {
 	early map[string]time.Time
 
 	wanted, heard chan struct{} // see Floor
+	broken        chan struct{} // wakes watchPeers
 
 	asking sync.WaitGroup // requests to them
 }
@@ -65,11 +69,12 @@ type Managers struct {
 // New makes Managers, which look after each other while Run runs.
 func New(config Config, log *zap.Logger) *Managers {
 	m := &Managers{
-		config: config, log: log.Named("managers"), transport: newTransport(config.Credentials), peers: make(map[string]*peer),
+		config: config, log: log.Named("managers"), peers: make(map[string]*peer),
 		floors: make(map[string]int64), early: make(map[string]time.Time), outlived: make(map[string]time.Time),
-		wanted: make(chan struct{}, 1), heard: make(chan struct{}, 1),
+		wanted: make(chan struct{}, 1), heard: make(chan struct{}, 1), broken: make(chan struct{}, 1),
 	}
 	m.ping = m.askAlive
+	m.transport = newTransport(config.Credentials, m.closed)
 	return m
 }
 

@@ -27,7 +27,7 @@ const (
 
 // peer is another manager.
 //
-//	alive ──(no answer for the node timeout)──▶ gone ──(an answer)──▶ alive
+//	alive ──(no answer for the node timeout, or its host is gone)──▶ gone ──(an answer)──▶ alive
 //
 // Each manager asks every other one, so that whoever comes to lead knows already.
 type peer struct {
@@ -44,6 +44,7 @@ type peer struct {
 	unfit     bool
 	split     bool // it says that this manager is none of its cluster's, which it is
 	toldSplit time.Time
+	kernel    kernel
 }
 
 // alive is what GET /v1/alive answers.
@@ -109,10 +110,23 @@ func (m *Managers) watchPeers(ctx context.Context) error {
 		if len(known) < 2 {
 			every = lookAlone
 		}
-		if err := sleep.For(ctx, sleep.Next(every)); err != nil {
+		if err := m.rest(ctx, sleep.Next(every)); err != nil {
 			return err
 		}
 	}
+}
+
+// rest sleeps, less when the connection to another manager breaks.
+func (m *Managers) rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-m.broken:
+	case <-timer.C:
+	}
+	return nil
 }
 
 func (m *Managers) forgive(late time.Duration) {
@@ -151,6 +165,7 @@ func (m *Managers) look(ctx context.Context, known map[string]*api.Node, timeout
 			address := p.address
 			m.asking.Go(func() { m.ask(ctx, id, p, address, timeout) })
 		}
+		m.lookAtHost(ctx, id, p, timeout, now)
 	}
 }
 
