@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -62,7 +63,7 @@ func TestAKilledProcessIsStartedAgain(t *testing.T) {
 func TestAKilledAgentRestartsNoContainerAndLosesNoLine(t *testing.T) {
 	cluster(t)
 	orc(t, "service", "create", "--name", "clock", "--mode", "global", "--network", "none", "clock:1.0")
-	before := waitRunning(t, "clock", 3)
+	before, up := waitRunning(t, "clock", 3), upSince(t)
 	for _, task := range before {
 		if n := node(t, task); !n.Manager() {
 			require.NoError(t, n.KillProcess(t.Context()))
@@ -79,9 +80,22 @@ func TestAKilledAgentRestartsNoContainerAndLosesNoLine(t *testing.T) {
 		return found
 	}
 	require.Equal(t, pids(before), pids(after), "every process goes on")
+	require.Equal(t, up, upSince(t), "no node was taken for lost")
 	for _, task := range after {
 		requireNoGap(t, task)
 	}
+}
+
+// upSince is since when nodes are up, by name.
+func upSince(t *testing.T) map[string]time.Time {
+	t.Helper()
+	nodes, err := connect(t).Nodes(t.Context())
+	require.NoError(t, err)
+	found := make(map[string]time.Time)
+	for _, each := range nodes {
+		found[each.Name] = each.Status.Since
+	}
+	return found
 }
 
 func TestAManagerRestartRestartsNoContainer(t *testing.T) {
