@@ -179,7 +179,7 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 	go func() { received <- s.receive() }()
 	look := time.NewTimer(infoInterval)
 	defer look.Stop()
-	soon, looked := false, make(chan api.NodeInfo)
+	soon, looking, looked := false, false, make(chan api.NodeInfo)
 	for {
 		var up wire.Up
 		var statuses []api.TaskStatus
@@ -195,10 +195,15 @@ func (s *session) converse(ctx context.Context, welcome wire.Welcome, info api.N
 			look.Reset(0)
 			continue
 		case <-look.C:
-			go s.look(looked)
+			if !looking {
+				looking = true
+				go s.look(looked)
+			} else {
+				look.Reset(infoPause)
+			}
 			continue
 		case now := <-looked:
-			soon = false
+			soon, looking = false, false
 			look.Reset(infoInterval)
 			if api.EqualSpec(now, info) {
 				continue

@@ -32,6 +32,17 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	session.Refuse(w, err)
 }
 
+// begun is a refusal of what nodes have done already: that nothing was written does not
+// mean that nothing is done.
+func begun(err error) error {
+	if api.ReasonOf(err) != api.ReasonUnwritten {
+		return err
+	}
+	told := *tell(err)
+	told.Reason = ""
+	return &told
+}
+
 // tell makes an error one for the user.
 func tell(err error) *api.Error {
 	var told *api.Error

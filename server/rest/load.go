@@ -173,7 +173,7 @@ func (l *load) finish(r *http.Request, down int) error {
 		recordImages(d, images)
 		return nil
 	}); err != nil || dissent != nil {
-		return cmp.Or(err, dissent)
+		return cmp.Or(begun(err), dissent)
 	}
 	_ = l.out.write(api.LoadProgress{ // the client may be gone
 		State: api.LoadDone, Message: fmt.Sprintf("loaded on %d of %d nodes", len(loaded), len(l.nodes)+down), Images: images,

@@ -46,7 +46,7 @@ func (a *API) prune(w http.ResponseWriter, r *http.Request) error {
 	}
 	if request.All && !request.DryRun && request.Node == "" {
 		if err := a.forgetUnused(r, request, result); err != nil {
-			return err
+			return begun(err)
 		}
 	}
 	return reply(w, result)

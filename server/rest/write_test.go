@@ -26,7 +26,7 @@ func TestARefusedWriteSaysThatNothingWasWritten(t *testing.T) {
 	}{
 		"a name that is taken": {create("c"), api.CodeConflict},
 		"a name that is none":  {create("-"), api.CodeInvalid},
-		"a removal of nothing": {m.client.RemoveConfig(m.ctx, "d"), api.CodeNotFound},
+		"a removal of nothing": {m.client.RemoveConfig(m.ctx, "no-such"), api.CodeNotFound},
 		"an update of nothing": {update(0), api.CodeNotFound},
 	} {
 		requireCode(t, c.code, c.err)
@@ -36,4 +36,13 @@ func TestARefusedWriteSaysThatNothingWasWritten(t *testing.T) {
 	err := update(1)
 	requireCode(t, api.CodeConflict, err)
 	require.Equal(t, api.ReasonUnwritten, api.ReasonOf(err), "another version")
+}
+
+// What nodes have done, a commit that was refused does not undo.
+func TestARefusalOfWhatIsBegunDoesNotSaySo(t *testing.T) {
+	refused := api.Errorf(api.CodeUnavailable, "no quorum").Because(api.ReasonUnwritten)
+	require.Empty(t, api.ReasonOf(begun(refused)))
+	require.Equal(t, api.CodeUnavailable, api.CodeOf(begun(refused)))
+	require.Equal(t, api.ReasonUnwritten, refused.Reason, "it is another's")
+	require.NoError(t, begun(nil))
 }

@@ -117,7 +117,7 @@ func (d *Dispatcher) begin(snapshot *store.Snapshot, now time.Time) {
 	d.expectAll(snapshot, now)
 	for status := range store.All[api.NodeStatus](snapshot) {
 		if status.State == api.NodeReady && status.Manager == d.config.Node {
-			d.nodes[status.ID] = &presence{id: status.Session, heard: now.Add(comeBack), message: "it did not come back after the manager's restart"}
+			d.nodes[status.ID] = &presence{heard: now.Add(comeBack), message: "it did not come back after the manager's restart"}
 		}
 	}
 }

@@ -15,8 +15,9 @@ import (
 
 const (
 	// askAfter is how long after a session's begin its host is first asked whether it
-	// answers, and askAgain how long after that again: firewalls change.
-	askAfter, askAgain = 500 * time.Millisecond, 10 * time.Minute
+	// answers. It is asked again after askAgain, for firewalls change, and sooner when it
+	// did not answer: this host may have been busy.
+	askAfter, askAgain, askSooner = 500 * time.Millisecond, 10 * time.Minute, time.Minute
 	// askApart is the least time between the first questions to two hosts, so that those
 	// of 5,000 sessions after a manager's start take a minute and a half and a hundredth of
 	// a core.
@@ -74,7 +75,11 @@ func (d *Dispatcher) askHost(s *session, h *host) {
 	if h.answers.Swap(answers) != answers {
 		s.log.Debug("asked the node's host whether it is there", zap.Stringer("host", h.address), zap.Bool("answers", answers))
 	}
-	s.asking.Reset(askAgain)
+	if answers {
+		s.asking.Reset(askAgain)
+	} else {
+		s.asking.Reset(askSooner)
+	}
 }
 
 // keepVigil finds out whether a node whose connection closed has lost its host too. Why it

@@ -28,6 +28,7 @@ func (s *session) bounded(info api.NodeInfo) api.NodeInfo {
 	for _, text := range []*string{&info.Hostname, &info.Kernel, &info.OS, &info.Version, &info.Platform.OS, &info.Platform.Arch, &info.Trust.Issuer} {
 		*text = cut(*text, maxInfoText)
 	}
+	info.Address = info.Address.WithZone("") // which is as long as it likes, and nobody else's
 	over := false
 	if len(info.Engine) > maxInfoKeys || len(info.Capacity.Generic) > maxInfoKeys || len(info.Trust.Roots)+len(info.Trust.Database) > maxInfoKeys {
 		info.Engine, info.Capacity.Generic, info.Trust, over = nil, nil, api.Trust{}, true
@@ -37,11 +38,14 @@ func (s *session) bounded(info api.NodeInfo) api.NodeInfo {
 		switch {
 		case len(info.Subnets) > maxInfoKeys:
 			info.Subnets = info.Subnets[:len(info.Subnets)/2]
+			continue
 		case len(info.Volumes) > 1:
 			info.Volumes = info.Volumes[:len(info.Volumes)/2]
-		default: // long texts where there should be short ones
-			info.Engine, info.Capacity.Generic, info.Trust, info.Volumes = nil, nil, api.Trust{}, nil
+			continue
 		}
+		// Long texts where there should be short ones.
+		info.Engine, info.Capacity.Generic, info.Trust, info.Volumes = nil, nil, api.Trust{}, nil
+		break
 	}
 	if over && !s.verbose.Swap(true) {
 		s.log.Warn("the node has more to say of itself than is kept: not all of its volumes and routes are known",

@@ -42,6 +42,7 @@ func TestWhatANodeSaysOfItselfIsBounded(t *testing.T) {
 		"one long volume": {Volumes: []string{long}},
 		"volumes":         {Volumes: volumes},
 		"routes":          {Subnets: routes},
+		"a zone":          {Address: netip.MustParseAddr("fe80::1").WithZone(long)},
 		"all":             {Hostname: long, Engine: map[string]string{long: long}, Volumes: volumes, Subnets: routes},
 	} {
 		kept := s.bounded(info)

@@ -53,10 +53,11 @@ func informed(s *session, info api.NodeInfo) nodeChange {
 	}
 }
 
-// lost writes the node off, unless it has opened another session anywhere.
-func lost(session, message string) nodeChange {
+// lost writes the node off, unless another manager has it. The session in its status need
+// not be the last one here, which may have ended before it was written.
+func lost(manager, message string) nodeChange {
 	return func(current *api.NodeStatus, now time.Time) *api.NodeStatus {
-		if current == nil || current.Session != session || current.State != api.NodeReady {
+		if current == nil || current.Manager != manager || current.State != api.NodeReady {
 			return nil
 		}
 		next := *current

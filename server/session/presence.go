@@ -23,7 +23,6 @@ import (
 // hosts); when it does not any more, nobody has to wait for the rest of the timeout.
 type presence struct {
 	session *session // nil while away
-	id      string   // the newest session's ID
 	host    *host    // the newest session's, or nil when there was none here
 	// heard is when the node was last known to be there, while it is away.
 	heard   time.Time
@@ -86,7 +85,7 @@ func (d *Dispatcher) claim(s *session) error {
 	s.begin(d.snapshot)
 	delete(d.absent, s.node)
 	h := d.hostOf(s)
-	d.nodes[s.node] = &presence{session: s, id: s.id, host: h}
+	d.nodes[s.node] = &presence{session: s, host: h}
 	d.learn(s, h)
 	d.lookSoon()
 	return nil
@@ -180,9 +179,10 @@ func (d *Dispatcher) sweep(now time.Time) {
 	}
 }
 
-// giveUp has a node written off. The caller holds mu.
+// giveUp has a node written off: before any later session of it is written, for that is
+// claimed with mu held, and the scribe keeps the order. The caller holds mu.
 func (d *Dispatcher) giveUp(node string, p *presence, now time.Time) {
-	d.scribe.writeNode(node, lost(p.id, p.message), d.writtenOff(node, p))
+	d.scribe.writeNode(node, lost(d.config.Node, p.message), d.writtenOff(node, p))
 	p.heard = now // asked once; should the write fail, again after a timeout
 }
 

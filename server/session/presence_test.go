@@ -86,17 +86,45 @@ func TestAManagersRestartIsNoLoss(t *testing.T) {
 	})
 }
 
-// A database that hangs must not let a session begin that its node has given up: it may
-// have another one by then.
-func TestASessionThatItsNodeGaveUpDoesNotBegin(t *testing.T) {
+// pair is a connection of the kernel's, and its node's end.
+func pair(t *testing.T) (accepted, node net.Conn) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
-	node, err := net.Dial("tcp", listener.Addr().String())
+	node, err = net.Dial("tcp", listener.Addr().String())
 	require.NoError(t, err)
-	accepted, err := listener.Accept()
+	accepted, err = listener.Accept()
 	require.NoError(t, err)
-	defer accepted.Close()
+	t.Cleanup(func() { accepted.Close() })
+	return accepted, node
+}
+
+// A node whose last session ended before it was written is lost like any other.
+func TestANodeThatGaveUpItsLastSessionIsLost(t *testing.T) {
+	accepted, node := pair(t)
+	conn := tcp.New(accepted)
+	require.NoError(t, node.Close())
+	require.Eventually(t, conn.Closed, time.Minute, time.Millisecond)
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, newStore(t, "n1"))
+		defer m.stop()
+		first := m.connect("n1")
+		defer first.hangUp()
+		last := m.connectOn(conn, "n1", api.NewID())
+		defer last.hangUp()
+		require.Equal(t, first.id, m.node("n1").Session)
+		require.Equal(t, api.NodeReady, m.node("n1").State)
+		time.Sleep(3 * api.DefaultNodeTimeout)
+		synctest.Wait()
+		require.Equal(t, api.NodeDown, m.node("n1").State)
+	})
+}
+
+// A database that hangs must not let a session begin that its node has given up: it may
+// have another one by then.
+func TestASessionThatItsNodeGaveUpDoesNotBegin(t *testing.T) {
+	accepted, node := pair(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	s := &session{node: "n1", id: "old", conn: tcp.New(accepted), cancel: cancel}
 	arrive := arrived(ctx, s, api.NodeInfo{}, "manager")

@@ -136,13 +136,14 @@ func (d *Dispatcher) open(ctx context.Context, node string, address netip.Addr, 
 	if err != nil {
 		return nil, err
 	}
+	s.hear() // what kept it waiting was the database
 	s.committed.Store(revision)
 	// Another manager may have told the node of tasks that this one has not heard of
 	// yet, though not of any that are newer than its session.
 	if _, err := d.config.Store.WaitFor(ctx, revision); err != nil {
 		return nil, cmp.Or(context.Cause(ctx), err)
 	}
-	s.hear() // what kept it waiting was the database
+	s.hear()
 	if len(message.Statuses) > 0 {
 		d.scribe.report(s, message.Statuses)
 	}

@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"slices"
+	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -42,7 +43,7 @@ func (s *Store) commit(ctx context.Context, tx *store.Tx, by *leadership) (int64
 	for snapshot := s.feed.Snapshot(); ; {
 		resolved, refusal := tx.Resolve(snapshot)
 		if refusal == nil {
-			revision, won, err := s.try(ctx, resolved, sealed, by)
+			revision, won, err := s.try(ctx, resolved, snapshot.Revision(), sealed, by)
 			if err != nil || won {
 				return revision, err
 			}
@@ -68,6 +69,9 @@ func (s *Store) commit(ctx context.Context, tx *store.Tx, by *leadership) (int64
 // like and as many.
 var bulky = []api.Kind{api.KindSecret, api.KindConfig, api.KindRevision, api.KindAppRevision}
 
+// markSuffix ends the IDs of marks, which have no content (see package server/deploy).
+var markSuffix = api.RevisionID("", 0)
+
 // admit refuses what there is no room for, with ErrUnwritten.
 func (s *Store) admit(tx *store.Tx, values store.Encoded) error {
 	if err := s.roomy(tx, values); err != nil {
@@ -82,7 +86,7 @@ func (s *Store) roomy(tx *store.Tx, values store.Encoded) error {
 	}
 	bytes := 0
 	for i, op := range tx.Ops() {
-		if slices.Contains(bulky, op.Kind) {
+		if slices.Contains(bulky, op.Kind) && !strings.HasSuffix(op.ID, markSuffix) {
 			bytes += len(values[i])
 		}
 	}
@@ -110,9 +114,10 @@ func (s *Store) seal(tx *store.Tx, values store.Encoded) []write {
 	return writes
 }
 
-// try sends the transaction, again when its leader was replaced meanwhile and it was not
-// written. It returns its revision, or that of the refusal.
-func (s *Store) try(ctx context.Context, resolved store.Resolved, writes []write, by *leadership) (int64, bool, error) {
+// try sends the transaction as it is on a snapshot of revision base, again when its
+// leader was replaced meanwhile and it was not written. It returns its revision, or that
+// of the refusal.
+func (s *Store) try(ctx context.Context, resolved store.Resolved, base int64, writes []write, by *leadership) (int64, bool, error) {
 	var compares []clientv3.Cmp
 	var ops []clientv3.Op
 	if by != nil {
@@ -150,7 +155,7 @@ func (s *Store) try(ctx context.Context, resolved store.Resolved, writes []write
 	}
 	for {
 		fence := s.fenceKey()
-		response, err := s.propose(ctx, attemptTime, append(slices.Clip(compares), free(fence)), ops, otherwise)
+		response, err := s.propose(ctx, attemptTime, append(slices.Clip(compares), s.free(fence, base)...), ops, otherwise)
 		if open(err) && (found || len(ops) == 0) {
 			if len(ops) == 0 {
 				continue

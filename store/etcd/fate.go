@@ -21,18 +21,28 @@ import (
 // So each attempt is made on condition that a key of its own is not there: its fence.
 // To put that key is to end the attempt. What was written before, all that follow the
 // database have seen when they have seen the fence.
+//
+// Fences do not stand for ever, and some member may hold an attempt for longer. So an
+// attempt is also made on condition that no fence was removed since the revision that it
+// begins from.
 
 const (
-	// fenceTime is how long a fence stands at least: longer than anything is on its way from one
-	// member to another.
+	// fenceTime is how long a fence stands at least.
 	fenceTime = 10 * time.Minute
 	// fateTime is how long an answer is tried for. It begins attemptTime after the
 	// attempt.
 	fateTime = 6 * time.Second
+	// maxSweep bounds one transaction's operations.
+	maxSweep = 1000
 )
 
-// free is a condition of an attempt: it has not been ended.
-func free(fence string) clientv3.Cmp { return clientv3.Compare(clientv3.CreateRevision(fence), "=", 0) }
+// free are the conditions of an attempt that begins from a revision: that it has not been
+// ended.
+func (s *Store) free(fence string, base int64) []clientv3.Cmp {
+	return []clientv3.Cmp{
+		clientv3.Compare(clientv3.CreateRevision(fence), "=", 0), clientv3.Compare(clientv3.ModRevision(s.sweptKey()), "<", base+1),
+	}
+}
 
 // fate ends an attempt and returns the revision at which it was written, 0 if it was
 // not.
@@ -75,10 +85,15 @@ func (s *Store) sweepOnce(last int64) int64 {
 	if err != nil {
 		return last
 	}
+	key := s.sweptKey()
+	sweep := []clientv3.Op{clientv3.OpPut(key, string(s.Sealer.Seal(key, nil)))}
 	for _, kv := range found.Kvs {
-		if kv.CreateRevision <= last {
-			_, _ = s.Client.Delete(s.life, string(kv.Key))
+		if kv.CreateRevision <= last && len(sweep) < maxSweep {
+			sweep = append(sweep, clientv3.OpDelete(string(kv.Key)))
 		}
+	}
+	if len(sweep) > 1 {
+		_, _ = s.Client.Txn(s.life).Then(sweep...).Commit()
 	}
 	return found.Header.Revision
 }

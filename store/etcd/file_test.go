@@ -73,8 +73,17 @@ func TestABackupIsRestoredAsItWas(t *testing.T) {
 	_, err = again.Commit(patient(t), &clash)
 	require.ErrorIs(t, err, store.ErrNameTaken, "names are guarded as before")
 
-	_, err = etcd.ReadFile(backup(t, restored.member), b.ring)
+	path = backup(t, restored.member)
+	_, err = etcd.ReadFile(path, b.ring)
 	require.NoError(t, err, "what was restored can be saved")
+	last := int64(0)
+	for range 2 {
+		config := membertest.Config(t)
+		require.NoError(t, member.Restore(config, path))
+		s := open(t, backend{member: membertest.Start(t, config), ring: b.ring, prefix: etcd.DefaultPrefix}.config(t))
+		require.Greater(t, settled(t, s).Revision(), last, "nor when what was restored is restored again, soon")
+		last = commit(t, s, task("new2", "after it"))
+	}
 }
 
 func TestADamagedBackupIsNotTakenForOne(t *testing.T) {

@@ -12,6 +12,7 @@ const (
 	namePart   = "name/"
 	leaderPart = "leader"
 	fencePart  = "fence/"
+	sweptPart  = "swept"
 )
 
 func (s *Store) objectKey(kind api.Kind, id string) string {
@@ -24,6 +25,9 @@ func (s *Store) nameKey(kind api.Kind, name string) string {
 
 // fenceKey is one that nobody else has.
 func (s *Store) fenceKey() string { return s.Prefix + fencePart + api.NewID() }
+
+// sweptKey is written when fences are removed.
+func (s *Store) sweptKey() string { return s.Prefix + sweptPart }
 
 func (s *Store) leaderKey() string { return s.Prefix + leaderPart }
 

@@ -212,6 +212,17 @@ func TestFencesDoNotStandForEver(t *testing.T) {
 	require.Equal(t, 1, fences(), "it may be new")
 	s.SweepOnce(revision)
 	require.Zero(t, fences())
+
+	tx = &store.Tx{}
+	tx.Remove(api.KindService, "s1")
+	_, err = s.Commit(t.Context(), tx)
+	require.NoError(t, err)
+	d.late()
+	left, err := s.Linearized(t.Context())
+	require.NoError(t, err)
+	snapshot, err := s.WaitFor(t.Context(), left)
+	require.NoError(t, err)
+	require.Nil(t, store.Get[api.Service](snapshot, "s1"), "what the fence kept out is out")
 }
 
 func TestATransactionOutlivesTheLeaderThatItWasSentTo(t *testing.T) {

@@ -1,7 +1,7 @@
 // Package etcd is the store's contract on etcd: each object is a sealed value
 // under its kind and ID, each commit one etcd transaction, and one watch per
-// process keeps the snapshot. It writes only what is committed and who leads;
-// while nothing happens it writes nothing. It never reads a value to answer a
+// process keeps the snapshot. It writes only what is committed, who leads, and what
+// ends a commit whose answer was lost; while nothing happens it writes nothing. It never reads a value to answer a
 // question: reads come from the snapshot.
 //
 // # Keys
@@ -9,6 +9,7 @@
 //	/orc/object/KIND/ID    an object
 //	/orc/name/KIND/TAG     whose ID has the name that TAG stands for
 //	/orc/leader            the election
+//	/orc/fence/ID          what ends an attempt to commit; /orc/swept when some were removed
 //
 // Nothing else may write under the prefix: the snapshot's revision follows etcd's
 // because every change of etcd's is one that the watch tells.

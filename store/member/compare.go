@@ -143,6 +143,9 @@ func (k *keeper) compare(ctx context.Context, now time.Time) {
 		k.note(fmt.Errorf("%w: the data in %s is not that of most other managers: remove this one, empty its data directory and let it join again", store.ErrUnavailable, k.dir))
 		k.damaged.Store(true)
 	case divided:
+		if k.damaged.Load() {
+			return // what more of them said before stands
+		}
 		k.note(fmt.Errorf("the managers' data is not the same, and too few have answered to tell whose is right: see which shows what is true, "+
 			"and let the others join it anew, with empty data directories (revision %d)", own.Revision))
 	}

@@ -10,8 +10,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// minLeap is how far a revision leaps at least: further than a cluster comes in
-// years, should the clock be wrong.
+// minLeap is how far a revision leaps when the clock was put back, or a database is newer
+// than it: further than a cluster comes in years.
 const minLeap = 1_000_000_000
 
 // leap moves the database in the file, which no member may have open, to a revision
@@ -34,7 +34,11 @@ func leap(file string, now time.Time) error {
 	})
 	if err == nil {
 		// As etcdutl's snapshot restore does it: an entry of no key.
-		latest = mvcc.Revision{Main: max(latest.Main+minLeap, now.UnixMicro())}
+		next := mvcc.Revision{Main: now.UnixMicro()}
+		if !next.GreaterThan(latest) {
+			next.Main = latest.Main + minLeap
+		}
+		latest = next
 		tx.UnsafePut(schema.Key, mvcc.RevToBytes(latest, mvcc.NewRevBytes()), []byte{})
 		mvcc.UnsafeSetScheduledCompact(tx, latest.Main)
 	}

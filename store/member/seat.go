@@ -70,8 +70,8 @@ func (m *Member) HandOver(ctx context.Context, id uint64) error {
 }
 
 // Writable returns ErrUnavailable when the disk has no room for more, or the data is
-// damaged. It is
-// asked before every commit, for the log ends the process when it cannot grow.
+// damaged. It is asked before every commit, for the log ends the process when it cannot
+// grow.
 func (m *Member) Writable() error {
 	if wrong := m.Wrong(); wrong != nil && m.damaged.Load() {
 		return wrong
