@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/binary"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -51,15 +52,18 @@ func Start(t testing.TB, config member.Config) *member.Member {
 }
 
 // FreeAddress is one that nothing listens on, nor will: its host is a loopback
-// address that nobody else chooses, so the port is not taken meanwhile.
+// address that nobody else chooses, so the port is not taken meanwhile. The port is none
+// that the kernel gives to whoever connects, for some listen on it at all addresses.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	var host [3]byte
-	rand.Read(host[:])
-	listener, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+host[0]%254, host[1], 1+host[2]%254))
+	var random [5]byte
+	rand.Read(random[:])
+	port := 20_000 + int(binary.BigEndian.Uint16(random[3:]))%10_000
+	address := fmt.Sprintf("127.%d.%d.%d:%d", 1+random[0]%254, random[1], 1+random[2]%254, port)
+	listener, err := net.Listen("tcp", address)
 	require.NoError(t, err)
 	defer listener.Close()
-	return listener.Addr().String()
+	return address
 }
 
 // Certificates makes a root and a manager's certificate of it.
