@@ -141,6 +141,7 @@ func TestAManagerSaysHowLongToWaitBetweenTries(t *testing.T) {
 	told := welcome(time.Minute)
 	told.Welcome.Retry = 150 * time.Millisecond
 	c.down(told)
+	until(t, c, func(up wire.Up) bool { return up.Applied > 0 })
 	close(c.end)
 	m.server.Close()
 	require.Eventually(t, func() bool { return logged.Len() > 5 }, time.Minute, time.Millisecond)
