@@ -21,7 +21,7 @@ import (
 
 // promptly is how soon a node that was removed must be out: a second, and some for a
 // machine under load.
-const promptly = 5 * time.Second
+const promptly = 15 * time.Second
 
 // idler is a node's end of a session that has nothing to do.
 type idler struct {
