@@ -156,16 +156,15 @@ func (s *Store) try(ctx context.Context, resolved store.Resolved, base int64, wr
 	for {
 		fence := s.fenceKey()
 		response, err := s.propose(ctx, attemptTime, append(slices.Clip(compares), s.free(fence, base)...), ops, otherwise)
-		if open(err) && (found || len(ops) == 0) {
-			if len(ops) == 0 {
-				continue
-			}
+		switch {
+		case open(err) && len(ops) == 0:
+			continue // to compare twice is to compare
+		case open(err) && found:
 			if revision, err := s.fate(ctx, fence, &probe); revision != 0 || err != nil {
 				return revision, err == nil, err
 			}
 			continue
-		}
-		if err != nil {
+		case err != nil:
 			return 0, false, explain(ctx, "commit", err)
 		}
 		if !response.Succeeded && by != nil && !by.among(response.Responses[0].GetResponseRange().Kvs) {
