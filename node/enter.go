@@ -8,6 +8,7 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/sleep"
+	"github.com/orc-project/orc/store"
 	"github.com/orc-project/orc/store/member"
 	"github.com/orc-project/orc/store/seal"
 )
@@ -26,15 +27,25 @@ func (n *process) joinDatabase(ctx context.Context) error {
 		if err == nil {
 			err = n.tryDatabase(ctx, peers)
 		}
-		var final *api.Error
-		if err == nil || ctx.Err() != nil || errors.As(err, &final) && !transient(err) {
+		if err == nil || ctx.Err() != nil || isFinal(err) {
 			return err
+		}
+		if api.CodeOf(err) == api.CodeForbidden {
+			n.log.Warn("the other managers do not let this one in: asking what this node is", zap.Error(err))
+			return errors.Join(sleep.For(ctx, firstRetry), store.ErrRemoved)
 		}
 		n.log.Warn("the managers' database cannot be joined yet: trying again", zap.Duration("in", wait), zap.Error(err))
 		if err := sleep.For(ctx, wait); err != nil {
 			return err
 		}
 	}
+}
+
+// isFinal says whether only a person can mend what keeps a manager out. What a manager
+// says that is not well itself, or has not heard the latest, ends nobody's process.
+func isFinal(err error) bool {
+	code := api.CodeOf(err)
+	return code == api.CodeInvalid || code == api.CodeConflict || api.ReasonOf(err) == api.ReasonRemoved
 }
 
 // tryDatabase leaves nothing open when it fails.

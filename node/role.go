@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -68,28 +69,38 @@ func (n *process) work(ctx context.Context) error {
 	return n.refuseWhile(ctx, api.Invalidf("this node is a worker: run the command on a manager (%s), or from anywhere with `orc context`", managers).
 		Because(api.ReasonUnwritten),
 		func(ctx context.Context) error {
-			for {
+			for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+				var again <-chan time.Time
+				if n.calledManager() {
+					if err := n.reconsider(ctx); !errors.Is(err, errRoleChanged) || n.manages() {
+						return err
+					}
+					// Who said so may not have heard the latest, and will say it again.
+					again = time.After(wait)
+				}
 				select {
 				case <-ctx.Done():
 					return ctx.Err()
-				case role := <-n.told:
-					if role == api.RoleManager {
-						return n.reconsider(ctx)
-					}
+				case <-n.told:
+				case <-again:
 				}
 			}
 		})
 }
 
-// tellRole notes what the cluster calls this node.
+// tellRole notes what the cluster calls this node. It is the last word that counts: a
+// node that was demoted and promoted may hear of both while it is still a manager.
 func (n *process) tellRole(role api.Role) {
-	if role == n.role() {
-		return
-	}
-	select {
-	case n.told <- role:
-	default: // it has been told, and looks for itself
-	}
+	n.mu.Lock()
+	n.called = role
+	n.mu.Unlock()
+	wake(n.told)
+}
+
+func (n *process) calledManager() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.called == api.RoleManager
 }
 
 // reconsider asks the other managers for the certificate of the role that the node

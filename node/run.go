@@ -47,7 +47,7 @@ func Run(ctx context.Context, config Config, log *zap.Logger) error {
 
 func newProcess(config Config, dir *directory, log *zap.Logger) *process {
 	return &process{
-		config: config, dir: dir, log: log, told: make(chan api.Role, 1), locking: make(chan struct{}, 1),
+		config: config, dir: dir, log: log, told: make(chan struct{}, 1), locking: make(chan struct{}, 1),
 		outdated: make(chan time.Duration, 1), describing: make(chan struct{}, 1), acknowledging: make(chan struct{}, 1),
 		moved: make(chan struct{}), readdressed: make(chan struct{}, 1),
 	}
@@ -67,8 +67,9 @@ type process struct {
 	lingering sync.WaitGroup // servers of a time before
 	database  *database      // a manager's
 	new       *founding      // of a cluster that is being made
-	// told is what the cluster calls this node, when that is news.
-	told    chan api.Role
+	// called is what the cluster calls this node, told that somebody said so.
+	called  api.Role
+	told    chan struct{}
 	locking chan struct{} // asks the process to lock itself
 	// outdated is told within which time to renew a certificate of a root that issues no
 	// more; describing (the agent) and acknowledging, that the trust of this node is another
@@ -90,7 +91,7 @@ type process struct {
 	// quorate is when this process had a quorum last, marked when that was written.
 	quorate, marked time.Time
 
-	// mu guards what identity says of the role, of managers and of trust, the
+	// mu guards what identity says of the role, of managers and of trust, called, the
 	// credentials' files, keys, wrap, issuer, following, left, quorate, marked, moved and,
 	// once the node serves, config.Advertise.
 	mu sync.Mutex

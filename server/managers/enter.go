@@ -78,7 +78,7 @@ func (m *Managers) makeRoom(ctx context.Context, s *store.Snapshot, members []st
 			address, owner.Name, owner.Name)
 	}
 	if err := m.mayGo(ctx, members, old); err != nil {
-		return err
+		return api.Errorf(api.CodeUnavailable, "%w", err) // it may in a moment
 	}
 	m.log.Info("removing what a manager's earlier database left", zap.String("node", node), zap.String("peer", old.Address))
 	return away(m.config.Members.Remove(ctx, old.ID))

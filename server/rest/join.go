@@ -130,15 +130,18 @@ func (a *API) renew(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	peer, _ := ca.PeerFrom(r.Context())
-	snapshot := a.store.Snapshot()
+	// What the node is may have changed a moment ago. Without most managers nothing has,
+	// and its certificate must not end meanwhile.
+	snapshot, unsure := a.newest(r)
+	if unsure != nil {
+		snapshot = a.store.Snapshot()
+	}
 	node := store.Get[api.Node](snapshot, peer.ID)
-	if node == nil {
-		if snapshot, err = a.newest(r); err != nil {
-			return err
-		}
-		if node = store.Get[api.Node](snapshot, peer.ID); node == nil {
-			return session.Removed()
-		}
+	switch {
+	case node == nil && unsure != nil:
+		return unsure
+	case node == nil:
+		return session.Removed()
 	}
 	cluster, err := clusterOf(snapshot)
 	if err != nil {

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -26,10 +27,25 @@ const (
 
 // refuse answers with an error.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	err = ended(r.Context(), err)
 	if api.CodeOf(err) == api.CodeInternal {
 		a.log.Error("could not answer", zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Error(err))
 	}
 	session.Refuse(w, err)
+}
+
+// ended says why a request failed that was ended from without, as by Server.watchGuests:
+// its handler knows only that it was. Nobody hears it whose client has gone.
+func ended(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	var told *api.Error
+	switch {
+	case !errors.Is(err, context.Canceled) || cause == nil:
+		return err
+	case errors.As(cause, &told):
+		return told
+	}
+	return api.Errorf(api.CodeUnavailable, "this manager stops: ask another one")
 }
 
 // begun is a refusal of what nodes have done already: that nothing was written does not

@@ -2,10 +2,15 @@ package member
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/limit"
+	"github.com/orc-project/orc/store"
 )
 
 // Corrupt raises etcd's alarm for damaged data.
@@ -34,3 +39,18 @@ func (m *Member) Connections() int {
 	defer m.port.mu.Unlock()
 	return len(m.port.open)
 }
+
+// Serve opens a port that has no member, until the test's end.
+func Serve(t *testing.T, config Config, handler http.Handler) (cut func(), err error) {
+	p, err := listen(config.Listen, config.TLS)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { _ = p.close() })
+	return p.cut, p.serve(handler, nobody{}, limit.NewGate(config.Limits), zap.NewNop())
+}
+
+type nobody struct{}
+
+func (nobody) Known() []store.Member { return nil }
+func (nobody) left(string) bool      { return false }

@@ -110,15 +110,18 @@ func (m *Member) start(ctx context.Context, config Config) error {
 	return nil
 }
 
-// follow closes done when the member ends, by Stop or by itself.
+// follow closes done when the member ends, by Stop or by itself. Then nobody is heard any
+// more, and what is still to be sent goes nowhere: etcd waits until it is sent, and to a
+// manager that hears nothing that would take seconds.
 func (m *Member) follow() {
+	defer m.port.cut()
 	defer close(m.done)
 	select {
 	case err := <-m.etcd.Err():
 		if err != nil && !m.stopping.Load() {
 			m.log.Error("the database failed", zap.Error(err))
 		}
-	case <-m.etcd.Server.StopNotify():
+	case <-m.etcd.Server.StoppingNotify():
 	}
 }
 
@@ -126,8 +129,8 @@ func (m *Member) follow() {
 // it. store/etcd takes it.
 func (m *Member) Client() *clientv3.Client { return m.client }
 
-// Done is closed when the member has ended, by Stop or because it failed or was
-// removed from the cluster.
+// Done is closed when the member ends, by Stop or because it failed or was removed from
+// the cluster.
 func (m *Member) Done() <-chan struct{} { return m.done }
 
 // Err says why the member ended by itself, once Done is closed: store.ErrRemoved, or

@@ -26,6 +26,7 @@ type port struct {
 
 	mu   sync.Mutex
 	open map[*tls.Conn]tls.ConnectionState // those that are let in
+	shut bool                              // nobody is any more
 }
 
 // listen opens the port. What others send waits until serve.
@@ -166,13 +167,23 @@ func (p *port) follow(connection net.Conn, state http.ConnState) {
 	defer p.mu.Unlock()
 	switch state {
 	case http.StateNew:
-		if shown := secure.ConnectionState(); p.tls.Verify(shown) == nil {
+		if shown := secure.ConnectionState(); !p.shut && p.tls.Verify(shown) == nil {
 			p.open[secure] = shown
 			return
 		}
 		secure.NetConn().Close()
 	case http.StateClosed:
 		delete(p.open, secure)
+	}
+}
+
+// cut ends all connections, and lets nobody in any more.
+func (p *port) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shut = true
+	for connection := range p.open {
+		connection.NetConn().Close()
 	}
 }
 

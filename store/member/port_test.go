@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/orc-project/orc/store"
 	"github.com/orc-project/orc/store/member"
 	"github.com/orc-project/orc/store/member/membertest"
 )
@@ -146,4 +148,41 @@ func TestOnlyWhoseRemovalWasAgreedOnIsEnded(t *testing.T) {
 	agreed.Store(true)
 	require.Equal(t, http.StatusGone, other.send(http.MethodGet, "/raft/stream/message/"+from, from))
 	require.Equal(t, http.StatusForbidden, other.send(http.MethodPost, "/raft", from))
+}
+
+// A leader that was removed waits until its last words are written, which they never are
+// to a manager that takes nothing.
+func TestWhatIsWrittenToADeafManagerEndsAtOnce(t *testing.T) {
+	config := membertest.Config(t)
+	writing, failed := make(chan struct{}), make(chan error, 1)
+	cut, err := member.Serve(t, config, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, err := w.Write(make([]byte, 1<<10))
+		close(writing)
+		for err == nil {
+			_, err = w.Write(make([]byte, 1<<20))
+		}
+		failed <- err
+	}))
+	require.NoError(t, err)
+	other := newNeighbour(t, config)
+	deaf, err := other.dialer.DialContext(t.Context(), "tcp", other.address)
+	require.NoError(t, err)
+	defer deaf.Close()
+	_, err = deaf.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+	require.NoError(t, err)
+	<-writing
+	cut()
+	require.NotErrorIs(t, <-failed, os.ErrDeadlineExceeded, "it waited")
+}
+
+// What a manager hears that was put out, it might answer with what it knew.
+func TestAMemberThatWasRemovedHearsNobody(t *testing.T) {
+	config := membertest.Config(t)
+	first := membertest.Start(t, config)
+	second, joined := membertest.Join(t, first, config, "node2")
+	ended := newNeighbour(t, joined).stay()
+	require.NoError(t, first.Remove(t.Context(), second.Self()))
+	<-second.Done()
+	<-ended // before it is stopped
+	require.ErrorIs(t, second.Err(), store.ErrRemoved)
 }

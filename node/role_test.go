@@ -1,0 +1,121 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/orc-project/orc/api"
+	"github.com/orc-project/orc/server/ca"
+	"github.com/orc-project/orc/server/session"
+	"github.com/orc-project/orc/store"
+)
+
+// changing is the node m1, whose role changes; another manager answers it with handler.
+func changing(t *testing.T, handler func(b bystanders) http.HandlerFunc) *process {
+	t.Helper()
+	authority, err := ca.New("cluster1", time.Now())
+	require.NoError(t, err)
+	b := bystanders{t, authority}
+	config := Config{
+		Role: api.RoleManager, DataDir: t.TempDir(), Name: "m1", Listen: "127.0.0.1:6720", Advertise: "127.0.0.1", Join: []string{b.at(handler(b))},
+	}
+	require.NoError(t, config.Validate())
+	dir, err := openDirectory(config.DataDir)
+	require.NoError(t, err)
+	t.Cleanup(func() { dir.close() })
+	n := newProcess(config, dir, zap.NewNop())
+	n.identity = &identity{Format: format, ID: "m1", Cluster: "cluster1", Role: api.RoleManager}
+	request, key, err := ca.NewRequest()
+	require.NoError(t, err)
+	certificate, err := authority.SignNode(request, "m1", api.RoleManager, 0, time.Now())
+	require.NoError(t, err)
+	n.credentials, err = ca.NewCredentials(certificate, key, authority.Roots())
+	require.NoError(t, err)
+	require.NoError(t, dir.saveCredentials(certificate, key, authority.Roots()))
+	return n
+}
+
+// renewing answers with certificates of these roles, one after another, and then of the
+// last.
+func renewing(roles ...api.Role) func(bystanders) http.HandlerFunc {
+	return func(b bystanders) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			var question api.RenewRequest
+			if err := json.NewDecoder(r.Body).Decode(&question); err != nil {
+				b.t.Error(err)
+			}
+			certificate, err := b.authority.SignNode(question.Request, "m1", roles[0], 0, time.Now())
+			if err != nil {
+				b.t.Error(err)
+			}
+			if len(roles) > 1 {
+				roles = roles[1:]
+			}
+			_ = json.NewEncoder(w).Encode(api.RenewAnswer{Certificate: certificate, Roots: b.authority.Roots()})
+		}
+	}
+}
+
+func TestANodeThatWasDemotedAndPromotedAtOnceIsAManager(t *testing.T) {
+	for name, roles := range map[string][]api.Role{
+		"the others know": {api.RoleWorker, api.RoleManager},
+		"the one that is asked first has not heard of it yet": {api.RoleWorker, api.RoleWorker, api.RoleManager},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := changing(t, renewing(roles...))
+			// Its session tells both before its database is gone.
+			n.tellRole(api.RoleWorker)
+			n.tellRole(api.RoleManager)
+			require.ErrorIs(t, n.reconsider(t.Context()), errRoleChanged)
+			require.False(t, n.manages())
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			require.ErrorIs(t, n.work(ctx), errRoleChanged)
+			require.True(t, n.manages())
+		})
+	}
+}
+
+func TestOnlyWhatAPersonMustMendEndsAManagerThatEnters(t *testing.T) {
+	const address = "the address 10.0.0.1:6721 is that of the manager m2"
+	conflict := api.Conflictf(address)
+	for name, c := range map[string]struct {
+		answers []error // of the other manager
+		is      error
+		says    string
+	}{
+		"the address is taken":         {answers: []error{conflict}, says: address},
+		"the node was removed":         {answers: []error{session.Removed()}, says: "removed from the cluster"},
+		"a manager that ended its own": {answers: []error{errors.New("context canceled"), conflict}, says: address},
+		"a quorum that is at stake":    {answers: []error{api.Errorf(api.CodeUnavailable, "2 are needed"), conflict}, says: address},
+		"no manager any more":          {answers: []error{api.Errorf(api.CodeForbidden, "no manager")}, is: store.ErrRemoved},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			answers := c.answers
+			n := changing(t, func(bystanders) http.HandlerFunc {
+				return func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path != "/v1/members" {
+						session.Refuse(w, session.Removed())
+						return
+					}
+					session.Refuse(w, answers[0])
+					answers = answers[1:]
+				}
+			})
+			err := n.joinDatabase(t.Context())
+			require.ErrorContains(t, err, c.says)
+			if c.is != nil {
+				require.ErrorIs(t, err, c.is)
+			}
+			require.Empty(t, answers)
+		})
+	}
+}
