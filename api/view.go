@@ -60,6 +60,7 @@ const (
 	ManagerReachable   ManagerState = "reachable"
 	ManagerLearner     ManagerState = "learner" // its database is still catching up
 	ManagerUnreachable ManagerState = "unreachable"
+	ManagerJoining     ManagerState = "joining" // it has not got a database yet
 	// ManagerReadOnly votes and can write nothing: its disk is full, or its data damaged.
 	ManagerReadOnly ManagerState = "read-only"
 	// ManagerSplit was forced to go on alone while this one lives: it is another cluster.

@@ -122,8 +122,8 @@ func ownCA(certificate, key string) (request api.RotateCA, err error) {
 	return request, nil
 }
 
-// caPatience is for how long managers that do not answer are asked again.
-const caPatience = time.Minute
+// answerPatience is for how long managers that do not answer are asked again.
+const answerPatience = time.Minute
 
 // followCA prints what changes until the rotation is done.
 func (p *program) followCA(ctx context.Context, cl *client.Client, view api.CAView) (api.CAView, error) {
@@ -142,7 +142,7 @@ func (p *program) followCA(ctx context.Context, cl *client.Client, view api.CAVi
 			view, answered = next, time.Now()
 		case api.CodeOf(err) == api.CodeUnauthorized:
 			return view, api.Errorf(api.CodeUnauthorized, "the old CA is forgotten, and this context's certificate was of it: %w", err)
-		case api.CodeOf(err) != api.CodeUnavailable || time.Since(answered) > caPatience:
+		case api.CodeOf(err) != api.CodeUnavailable || time.Since(answered) > answerPatience:
 			return view, err
 		}
 	}

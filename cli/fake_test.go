@@ -50,14 +50,21 @@ func newFake(t *testing.T) *fake {
 }
 
 // on answers a route ("GET /v1/services") with a value, or with an error's code.
-func (f *fake) on(route string, answer any) {
+func (f *fake) on(route string, answer any) { f.steps(route, answer) }
+
+// steps answers a route with one after another, and then with the last.
+func (f *fake) steps(route string, answers ...any) {
 	f.mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
+		answer := answers[0]
+		if len(answers) > 1 {
+			answers = answers[1:]
+		}
 		body, err := io.ReadAll(r.Body)
 		if err == nil && len(body) > 0 {
 			f.request = body
 		}
 		if told, ok := answer.(*api.Error); ok {
-			w.WriteHeader(map[api.Code]int{api.CodeNotFound: 404, api.CodeConflict: 409, api.CodeInvalid: 400}[told.Code])
+			w.WriteHeader(map[api.Code]int{api.CodeNotFound: 404, api.CodeConflict: 409, api.CodeInvalid: 400, api.CodeUnavailable: 503}[told.Code])
 		}
 		if lines, ok := answer.([]string); ok {
 			io.WriteString(w, strings.Join(lines, "\n"))

@@ -22,10 +22,7 @@ func (p *program) node() *cli.Command {
 			inspecter(p, "orc node", "node", func(ctx context.Context, cl *client.Client, ref string) (api.NodeView, error) {
 				return cl.Node(ctx, ref)
 			}),
-			p.nodePs(), p.nodeUpdate(),
-			p.nodeRole("promote", "Make workers managers", api.RoleManager, "Nothing on the node is restarted. Managers are best 3 or 5: more than half of them must be up."),
-			p.nodeRole("demote", "Make managers workers", api.RoleWorker, "Nothing on the node is restarted.",
-				&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "also when the managers that are left are too few to agree: then nothing can be changed until those that are down are back, or `orc server --force-new-cluster`"}),
+			p.nodePs(), p.nodeUpdate(), p.nodePromote(), p.nodeDemote(),
 			remover(p, "orc node", "node", []cli.Flag{
 				&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "also when it is up; its containers are left to themselves"},
 			}, func(c *cli.Context, cl *client.Client, ref string) error {
@@ -129,23 +126,6 @@ func (p *program) nodePs() *cli.Command {
 				all = append(all, tasks...)
 			}
 			return p.showTasks(c, all)
-		}),
-	}
-}
-
-func (p *program) nodeRole(name, usage string, role api.Role, more string, flags ...cli.Flag) *cli.Command {
-	return &cli.Command{
-		Name: name, Usage: usage, ArgsUsage: "NODE…",
-		Description: examples("orc node "+name+" n2") + "\n\n" + more,
-		Flags:       flags,
-		Action: p.with(func(c *cli.Context, cl *client.Client) error {
-			if err := argCount(c, 1, -1); err != nil {
-				return err
-			}
-			return p.each(c, func(ref string) error {
-				_, err := cl.UpdateNode(c.Context, ref, api.NodeUpdate{Role: &role, Force: c.Bool("force")})
-				return err
-			})
 		}),
 	}
 }

@@ -157,6 +157,31 @@ func TestNodeUpdateSendsWhatIsNamedOnly(t *testing.T) {
 	f.on("PATCH /v1/nodes/n2", api.NodeView{})
 	f.ok("node", "update", "--availability", "drain", "--label-add", "zone=a", "--label-rm", "disk", "n2")
 	require.Equal(t, api.NodeUpdate{Availability: pointer(api.AvailabilityDrain), LabelsAdd: map[string]string{"zone": "a"}, LabelsRemove: []string{"disk"}}, sent[api.NodeUpdate](f))
-	f.ok("node", "promote", "n2")
+	f.ok("node", "promote", "--detach", "n2")
 	require.Equal(t, api.NodeUpdate{Role: pointer(api.RoleManager)}, sent[api.NodeUpdate](f))
+}
+
+func TestPromoteWaitsUntilTheNodeVotes(t *testing.T) {
+	f := newFake(t)
+	at := func(state api.ManagerState) api.NodeView {
+		return api.NodeView{Node: api.Node{Meta: api.Meta{ID: "id2"}, Name: "n2", Role: api.RoleManager}, Manager: state}
+	}
+	f.on("PATCH /v1/nodes/n2", at(api.ManagerJoining))
+	f.steps("GET /v1/nodes/id2", at(api.ManagerJoining), at(api.ManagerLearner), api.Errorf(api.CodeUnavailable, "no leader"), at(api.ManagerReachable))
+	code, out, errors := f.orc("node", "promote", "n2")
+	require.Zero(t, code)
+	require.Equal(t, "n2\n", out)
+	require.Equal(t, "n2: it joins the managers' database\nn2: its database catches up\n", errors)
+}
+
+func TestPromoteSaysWhenTheNodeIsDemotedMeanwhile(t *testing.T) {
+	f := newFake(t)
+	node := api.NodeView{Node: api.Node{Meta: api.Meta{ID: "id2"}, Name: "n2", Role: api.RoleManager}, Manager: api.ManagerJoining}
+	f.on("PATCH /v1/nodes/n2", node)
+	node.Role, node.Manager = api.RoleWorker, ""
+	f.on("GET /v1/nodes/id2", node)
+	code, out, errors := f.orc("node", "promote", "n2")
+	require.NotZero(t, code)
+	require.Empty(t, out)
+	require.Contains(t, errors, "n2 was made a worker again meanwhile")
 }

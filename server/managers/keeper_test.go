@@ -119,9 +119,14 @@ func (m *Managers) put(t *testing.T, objects ...api.Object) {
 func TestALearnerVotesOnceItHasCaughtUpAndIsThere(t *testing.T) {
 	d := &database{behind: true}
 	d.voter(1, "m1")
-	d.add(store.Member{ID: 2, Name: "m2", Learner: true})
 	m := fixture(t, d, "m1", "m2")
-	require.Equal(t, api.ManagerLearner, m.State(&api.Node{Meta: api.Meta{ID: "m2"}, Role: api.RoleManager}, "m1"))
+	m2 := &api.Node{Meta: api.Meta{ID: "m2"}, Role: api.RoleManager}
+	m.peers["m2"].gone = true
+	require.Equal(t, api.ManagerJoining, m.State(m2, "m1"))
+	d.add(store.Member{ID: 2, Name: "m2", Learner: true})
+	require.Equal(t, api.ManagerUnreachable, m.State(m2, "m1"))
+	m.peers["m2"].gone = false
+	require.Equal(t, api.ManagerLearner, m.State(m2, "m1"))
 	waiting := make(map[uint64]time.Time)
 	require.NoError(t, m.keep(t.Context(), waiting, time.Now()))
 	require.Empty(t, d.promoted, "it is behind")
@@ -132,7 +137,7 @@ func TestALearnerVotesOnceItHasCaughtUpAndIsThere(t *testing.T) {
 	m.peers["m2"].gone = false
 	require.NoError(t, m.keep(t.Context(), waiting, time.Now()))
 	require.Equal(t, []uint64{2}, d.promoted)
-	require.Equal(t, api.ManagerReachable, m.State(&api.Node{Meta: api.Meta{ID: "m2"}, Role: api.RoleManager}, "m1"))
+	require.Equal(t, api.ManagerReachable, m.State(m2, "m1"))
 }
 
 func TestTheMembersOfNoManagersGoUnlessTheQuorumWould(t *testing.T) {

@@ -127,6 +127,8 @@ func (m *Managers) State(node *api.Node, leader string) api.ManagerState {
 		return ""
 	case m.hasSplit(node.ID):
 		return api.ManagerSplit
+	case !m.Alive(node.ID) && m.entered(node.ID) == nil:
+		return api.ManagerJoining
 	case !m.Alive(node.ID):
 		return api.ManagerUnreachable
 	case m.readOnly(node.ID) != "":
@@ -136,12 +138,23 @@ func (m *Managers) State(node *api.Node, leader string) api.ManagerState {
 	case m.config.Members == nil:
 		return api.ManagerReachable
 	}
+	if member := m.entered(node.ID); member == nil || member.Learner {
+		return api.ManagerLearner
+	}
+	return api.ManagerReachable
+}
+
+// entered is a manager's member of the database; nil while it has none that has run.
+func (m *Managers) entered(node string) *store.Member {
+	if m.config.Members == nil {
+		return &store.Member{Name: node}
+	}
 	for _, each := range m.config.Members.Known() {
-		if each.Name == node.ID && !each.Learner {
-			return api.ManagerReachable
+		if each.Name == node {
+			return &each
 		}
 	}
-	return api.ManagerLearner
+	return nil
 }
 
 // all are the nodes that are managers.

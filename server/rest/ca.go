@@ -24,7 +24,10 @@ func (a *API) replyCA(w http.ResponseWriter, s *store.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	view, err := rotation.View(s, cluster, func(node *api.Node) bool { return a.managers.State(node, "") == api.ManagerUnreachable })
+	view, err := rotation.View(s, cluster, func(node *api.Node) bool {
+		state := a.managers.State(node, "")
+		return state == api.ManagerUnreachable || state == api.ManagerJoining
+	})
 	if err != nil {
 		return err
 	}
