@@ -66,6 +66,8 @@ func (m *Member) left(id string) bool {
 // AddLearner implements store.Membership.
 func (m *Member) AddLearner(ctx context.Context, address string) (store.Member, error) {
 	to := peerURL(address)
+	ctx, cancel := context.WithTimeout(ctx, lastTry) // once: told twice, it might be there twice
+	defer cancel()
 	response, err := m.client.MemberAddAsLearner(ctx, []string{to.String()})
 	if err != nil {
 		return store.Member{}, m.unavailable("add a manager's database", err)
@@ -75,7 +77,10 @@ func (m *Member) AddLearner(ctx context.Context, address string) (store.Member, 
 
 // Promote implements store.Membership.
 func (m *Member) Promote(ctx context.Context, id uint64) error {
-	_, err := m.client.MemberPromote(ctx, id)
+	err := m.insist(ctx, func(ctx context.Context) error {
+		_, err := m.client.MemberPromote(ctx, id)
+		return err
+	})
 	switch {
 	case errors.Is(err, rpctypes.ErrMemberLearnerNotReady):
 		return store.ErrBehind
@@ -87,17 +92,37 @@ func (m *Member) Promote(ctx context.Context, id uint64) error {
 
 // Remove implements store.Membership.
 func (m *Member) Remove(ctx context.Context, id uint64) error {
-	_, err := m.client.MemberRemove(ctx, id)
+	err := m.insist(ctx, func(ctx context.Context) error {
+		if m.etcd.Server.IsIDRemoved(id) {
+			return nil // by another
+		}
+		_, err := m.client.MemberRemove(ctx, id)
+		return err
+	})
 	if err != nil && !errors.Is(err, rpctypes.ErrMemberNotFound) {
 		return m.unavailable("remove a manager's database", err)
 	}
 	return nil
 }
 
-// relocateTry is how long the others are waited for until they are told again: etcd
-// drops such a word without one when another member's is not acted on yet, or when the
-// leader goes meanwhile.
-const relocateTry = 3 * time.Second
+// changeTry is how long the others are waited for until they are told of a change again,
+// at first; the time doubles up to lastTry. etcd drops one without a word when another is
+// not acted on yet, or when the leader goes meanwhile.
+const changeTry, lastTry = time.Second / 2, 4 * time.Second
+
+// insist makes a change that may be made twice, until the others have answered or ctx
+// ends.
+func (m *Member) insist(ctx context.Context, change func(context.Context) error) error {
+	for wait := changeTry; ; wait = min(2*wait, lastTry) {
+		trying, cancel := context.WithTimeout(ctx, wait)
+		err := change(trying)
+		late := trying.Err() != nil && ctx.Err() == nil && !m.removed.Load()
+		cancel()
+		if err == nil || !late {
+			return err
+		}
+	}
+}
 
 // relocate tells the others where this member is reached now, until they know or ctx
 // ends. Until then, it is the one that dials.
@@ -107,15 +132,12 @@ func (m *Member) relocate(ctx context.Context, address string) error {
 		if each.ID != m.Self() || each.Address == address {
 			continue
 		}
-		for told := false; !told; {
-			trying, cancel := context.WithTimeout(ctx, relocateTry)
-			_, err := m.client.MemberUpdate(trying, each.ID, []string{to.String()})
-			late := trying.Err() != nil && ctx.Err() == nil && !m.removed.Load()
-			cancel()
-			if err != nil && !late {
-				return m.unavailable("tell the other managers this one's address", err)
-			}
-			told = err == nil
+		err := m.insist(ctx, func(ctx context.Context) error {
+			_, err := m.client.MemberUpdate(ctx, each.ID, []string{to.String()})
+			return err
+		})
+		if err != nil {
+			return m.unavailable("tell the other managers this one's address", err)
 		}
 		m.log.Info("told the other managers the new address", zap.String("from", each.Address), zap.String("to", address))
 	}

@@ -150,3 +150,27 @@ func TestMembersWhoseAddressesChangeTogetherComeBack(t *testing.T) {
 		return true
 	}, time.Minute, 20*time.Millisecond)
 }
+
+// A change that comes upon another which is not acted on yet is lost without a word.
+func TestWhatTwoChangeAtOnceIsDone(t *testing.T) {
+	config := membertest.Config(t)
+	first := membertest.Start(t, config)
+	for range 3 {
+		learner, err := first.AddLearner(patient(t), membertest.FreeAddress(t))
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		var changing sync.WaitGroup
+		for range 4 {
+			changing.Go(func() {
+				if err := first.Remove(ctx, learner.ID); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		changing.Wait()
+		cancel()
+	}
+	members, err := first.Members(patient(t))
+	require.NoError(t, err)
+	require.Len(t, members, 1)
+}
