@@ -20,7 +20,7 @@ type Node struct {
 	Number uint16 `json:"number"`
 	// Member is the etcd member's ID of a manager; 0 for a worker.
 	Member uint64 `json:"member,omitempty"`
-	// API is where others reach a manager's API (host:port); empty for a worker.
+	// API is where others reach a manager's API (host:port), or reached what was one.
 	API string `json:"api,omitempty"`
 	// KeyStep is the last step of a rotation of keys that a manager has done; see
 	// KeyRotation.

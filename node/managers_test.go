@@ -160,6 +160,17 @@ func TestAManagerIsRemovedUnlessItIsNeeded(t *testing.T) {
 	require.ErrorContains(t, again.err, "removed from the cluster")
 }
 
+func TestALeaderRemovesItself(t *testing.T) {
+	all := three(t)
+	require.NoError(t, all[0].client.RemoveNode(t.Context(), "m1", true))
+	<-all[0].done
+	require.ErrorContains(t, all[0].err, "removed from the cluster")
+	// Were its vote still there, m2 alone could do nothing.
+	require.NoError(t, all[1].client.RemoveNode(t.Context(), "m3", true))
+	<-all[2].done
+	all[1].sees(map[string]api.ManagerState{"m2": api.ManagerLeader})
+}
+
 func TestAManagerThatFailedToJoinTriesAgain(t *testing.T) {
 	first := startManager(t, managerConfig(t.TempDir(), freePort(t)))
 	first.waitReady(first.config.DataDir)
@@ -173,7 +184,7 @@ func TestAManagerThatFailedToJoinTriesAgain(t *testing.T) {
 	half := startManager(t, config)
 	<-half.done
 	require.ErrorContains(t, half.err, taken.Addr().String())
-	first.sees(map[string]api.ManagerState{"m1": api.ManagerLeader, "m2": api.ManagerUnreachable})
+	first.sees(map[string]api.ManagerState{"m1": api.ManagerLeader, "m2": api.ManagerJoining})
 	require.NoError(t, first.label("meanwhile"), "a learner that never came is not needed")
 
 	require.NoError(t, taken.Close())

@@ -66,7 +66,8 @@ func (d *Draft) changeRole(before, after *api.Node, role api.Role) error {
 	case role == api.RoleWorker && !before.Runs:
 		return api.Invalidf("node %s runs no containers (--no-agent), so it is nothing but a manager: remove it with `orc node rm`", before.Name)
 	case role == api.RoleWorker:
-		after.API, after.Member = "", 0
+		// API stays: until its database is gone, others ask it whether it is there.
+		after.Member = 0
 	}
 	after.Role = role
 	after.Term++

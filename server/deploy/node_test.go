@@ -44,3 +44,23 @@ func TestANodeThatComesWhileItIsRemovedLeavesNothingBehind(t *testing.T) {
 	require.Zero(t, store.Count[api.Node](s.Snapshot()))
 	require.Zero(t, store.Count[api.NodeStatus](s.Snapshot()))
 }
+
+// Others go on to ask it whether it is there, until its database is gone; if it is promoted
+// before that, it is the manager that it was.
+func TestWhoIsDemotedKeepsItsAddress(t *testing.T) {
+	s := newStore(t)
+	tx := &store.Tx{}
+	tx.Create(&api.Node{Meta: api.Meta{ID: "n1"}, Name: "n1", Role: api.RoleManager, API: "10.0.0.1:6720", Member: 7, Runs: true})
+	_, err := s.Commit(t.Context(), tx)
+	require.NoError(t, err)
+	for _, role := range []api.Role{api.RoleWorker, api.RoleManager} {
+		_, _, err = Commit(t.Context(), s, func(d *Draft) error {
+			return d.UpdateNode(store.Get[api.Node](d.Snapshot(), "n1"), api.NodeUpdate{Role: &role})
+		})
+		require.NoError(t, err)
+		node := store.Get[api.Node](s.Snapshot(), "n1")
+		require.Equal(t, role, node.Role)
+		require.Equal(t, "10.0.0.1:6720", node.API)
+		require.Zero(t, node.Member)
+	}
+}

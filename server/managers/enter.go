@@ -19,8 +19,11 @@ func (m *Managers) Enter(ctx context.Context, node string, request api.MemberReq
 	if m.config.Members == nil {
 		return api.MemberAnswer{}, api.Errorf(api.CodeUnavailable, "this manager's database has no members")
 	}
-	m.entering.Lock()
-	defer m.entering.Unlock()
+	leave, err := m.turn(ctx)
+	if err != nil {
+		return api.MemberAnswer{}, err
+	}
+	defer leave()
 	members, err := m.config.Members.Members(ctx)
 	if err != nil {
 		return api.MemberAnswer{}, away(err)

@@ -29,16 +29,22 @@ type database struct {
 	full     error
 	wrong    error
 	leader   uint64 // 0 means 1
+	nobody   bool   // leads
 	promoted []uint64
 	removed  []uint64
 }
 
 func (d *database) Self() uint64          { return 1 }
-func (d *database) Leader() uint64        { return cmp.Or(d.leader, 1) }
 func (d *database) Known() []store.Member { return slices.Clone(d.members) }
 func (d *database) Yield() error          { d.yielded = true; return nil }
 func (d *database) Writable() error       { return d.full }
 func (d *database) Wrong() error          { return d.wrong }
+func (d *database) Leader() uint64 {
+	if d.nobody {
+		return 0
+	}
+	return cmp.Or(d.leader, 1)
+}
 func (d *database) at(id uint64) int {
 	return slices.IndexFunc(d.members, func(m store.Member) bool { return m.ID == id })
 }
@@ -154,11 +160,105 @@ func TestTheMembersOfNoManagersGoUnlessTheQuorumWould(t *testing.T) {
 	m.peers["m2"].gone = false
 	require.NoError(t, m.keep(t.Context(), waiting, time.Now()))
 	require.Equal(t, []uint64{3}, d.removed)
+}
 
-	m.put(t, &api.Node{Meta: api.Meta{ID: "m1"}, Name: "m1", Role: api.RoleWorker})
+// demote makes a manager a worker, whose database is still there.
+func (m *Managers) demote(t *testing.T, id string) *api.Node {
+	t.Helper()
+	node := &api.Node{Meta: api.Meta{ID: id}, Name: id, Role: api.RoleWorker, API: id + ":6720"}
+	m.put(t, node)
+	return node
+}
+
+func TestALeaderThatIsNoManagerLetsAnotherOneGoOn(t *testing.T) {
+	for name, act := range map[string]func(m *Managers, node *api.Node) error{
+		"that was asked to go": func(m *Managers, node *api.Node) error { return m.Leave(t.Context(), node, false) },
+		"whose going nobody brought to its end": func(m *Managers, _ *api.Node) error {
+			return m.keep(t.Context(), make(map[uint64]time.Time), time.Now())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &database{}
+			for i, name := range []string{"m1", "m2", "m3"} {
+				d.voter(uint64(i+1), name)
+			}
+			m := fixture(t, d, "m1", "m2", "m3")
+			m.ping = func(context.Context, string, *alive) error { return api.Errorf(api.CodeForbidden, "a worker asks") }
+			require.NoError(t, act(m, m.demote(t, "m1")))
+			require.True(t, d.yielded)
+			require.Empty(t, d.removed, "its own goes by the next leader's hand")
+
+			d.yielded, d.leader = false, 2
+			require.NoError(t, act(m, m.demote(t, "m1")))
+			require.False(t, d.yielded, "it does not lead")
+		})
+	}
+}
+
+func TestThoseThatAreToGoDoNotHoldEachOther(t *testing.T) {
+	d := &database{}
+	for i, name := range []string{"m1", "m2", "m3"} {
+		d.voter(uint64(i+1), name)
+	}
+	m := fixture(t, d, "m1", "m2", "m3")
+	m.demote(t, "m2")
+	m.demote(t, "m3")
+	waiting := make(map[uint64]time.Time)
 	require.NoError(t, m.keep(t.Context(), waiting, time.Now()))
-	require.True(t, d.yielded, "its own goes by the next leader's hand")
-	require.Equal(t, []uint64{3}, d.removed)
+	require.NoError(t, m.keep(t.Context(), waiting, time.Now()))
+	require.Equal(t, []uint64{2, 3}, d.removed)
+
+	// But for one that goes at another's hand, who does not wait for this one's.
+	d.voter(2, "m2")
+	d.voter(3, "m3")
+	require.NoError(t, m.Leave(t.Context(), m.demote(t, "m2"), false))
+	require.Len(t, d.removed, 2, "m3 may be going too")
+}
+
+func TestOneThatCannotBeHelpedKeepsNoOtherFromIt(t *testing.T) {
+	d := &database{}
+	d.voter(1, "m1")
+	d.add(store.Member{ID: 2, Name: "m2", Learner: true})
+	d.add(store.Member{ID: 3, Name: "m3", Learner: true})
+	m := fixture(t, d, "m1", "m2", "m3")
+	m.peers["m2"].gone = true
+	waiting := make(map[uint64]time.Time)
+	require.NoError(t, m.keep(t.Context(), waiting, time.Now()))
+	require.Equal(t, []uint64{3}, d.promoted)
+
+	// One that must not go yet may when another has a vote.
+	d = &database{}
+	for i, name := range []string{"m1", "m2", "m3"} {
+		d.voter(uint64(i+1), name)
+	}
+	d.add(store.Member{ID: 4, Name: "m4", Learner: true})
+	m = fixture(t, d, "m1", "m2", "m3", "m4")
+	m.demote(t, "m2")
+	m.peers["m3"].gone = true
+	require.ErrorContains(t, m.keep(t.Context(), waiting, time.Now()), "2 are needed")
+	require.Equal(t, []uint64{4}, d.promoted)
+	require.NoError(t, m.keep(t.Context(), waiting, time.Now()))
+	require.Equal(t, []uint64{2}, d.removed)
+}
+
+func TestTheLastVoteIsNotForcedOut(t *testing.T) {
+	d := &database{}
+	d.voter(1, "m1")
+	d.add(store.Member{ID: 2, Name: "m2", Learner: true})
+	m := fixture(t, d, "m1", "m2")
+	node := store.Get[api.Node](m.config.Store.Snapshot(), "m1")
+	err := m.MayLeave(t.Context(), node, true)
+	require.Equal(t, api.CodeConflict, api.CodeOf(err))
+	require.ErrorContains(t, err, "the last manager")
+	require.NoError(t, m.Leave(t.Context(), m.demote(t, "m1"), true), "it was demoted all the same")
+	require.Empty(t, d.removed)
+
+	d.voter(3, "m3")
+	m = fixture(t, d, "m1", "m2", "m3")
+	m.peers["m3"].gone = true
+	node = store.Get[api.Node](m.config.Store.Snapshot(), "m1")
+	require.Error(t, m.MayLeave(t.Context(), node, false))
+	require.NoError(t, m.MayLeave(t.Context(), node, true), "be the others there or not")
 }
 
 func TestALearnerThatNeverCameIsForgotten(t *testing.T) {
@@ -203,6 +303,42 @@ func TestNobodyEntersAtTheAddressOfAnother(t *testing.T) {
 	_, err = m.Enter(t.Context(), "m2", api.MemberRequest{Peer: "m2:6721", API: "m2:6720"})
 	require.NoError(t, err)
 	require.Equal(t, []uint64{2}, d.removed)
+}
+
+// A break between all managers ends: nobody has answered, and all would.
+func TestWhoWasSilentBehindABreakHasTimeToAnswer(t *testing.T) {
+	const timeout = 3 * time.Second
+	for name, c := range map[string]struct {
+		apart time.Duration
+		lost  bool // a manager's host, as was found out
+		grace time.Duration
+	}{
+		"a short one":      {time.Second, false, answerTime},
+		"a long one":       {time.Minute, false, regainTime},
+		"and its host too": {time.Minute, true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &database{}
+			d.voter(1, "m1")
+			m := fixture(t, d, "m1", "m2")
+			known := map[string]*api.Node{"m2": {Meta: api.Meta{ID: "m2"}, Role: api.RoleManager}} // it is not asked
+			began := time.Now()
+			look := func(now time.Time) bool {
+				m.noteApart(now, timeout)
+				m.look(t.Context(), known, timeout, now)
+				return m.Answers("m2")
+			}
+			m.peers["m2"].heard, m.peers["m2"].lost = began.Add(-timeout), c.lost
+			d.nobody = true
+			require.Equal(t, !c.lost, look(began.Add(time.Millisecond)), "who is it that is silent?")
+			d.nobody = false
+			healed := began.Add(c.apart)
+			require.Equal(t, !c.lost, m.Answers("m2"), "nobody has looked yet")
+			require.Equal(t, !c.lost, look(healed))
+			require.Equal(t, !c.lost, look(healed.Add(c.grace)))
+			require.False(t, look(healed.Add(c.grace+time.Second)))
+		})
+	}
 }
 
 func TestWhoIsSilentIsGoneUntilItAnswers(t *testing.T) {

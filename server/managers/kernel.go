@@ -92,7 +92,7 @@ func (m *Managers) keepVigil(ctx context.Context, id string, p *peer, host netip
 	if !gone || settled() {
 		return
 	}
-	p.gone, p.silent = true, true
+	p.gone, p.silent, p.lost = true, true, true
 	p.heard, p.served = since.Add(-timeout), since.Add(-timeout)
 	m.log.Warn("a manager's host does not answer any more", zap.String("node", id), zap.Stringer("host", host))
 }

@@ -10,10 +10,11 @@ import (
 	"github.com/orc-project/orc/store"
 )
 
-// MayLeave says why a manager cannot be demoted or removed now, or nil.
-func (m *Managers) MayLeave(ctx context.Context, node *api.Node) error {
+// MayLeave says why a manager cannot be demoted or removed now, or nil. By force it can,
+// be the others there or not, unless nobody else has a vote: the database would be lost.
+func (m *Managers) MayLeave(ctx context.Context, node *api.Node, force bool) error {
 	if m.config.Members == nil {
-		return api.Conflictf("node %s is the last manager: make another one first (`orc node promote`)", node.Name)
+		return lastManager(node.Name)
 	}
 	members, err := m.config.Members.Members(ctx)
 	if err != nil {
@@ -28,12 +29,16 @@ func (m *Managers) MayLeave(ctx context.Context, node *api.Node) error {
 		}
 	}
 	for _, each := range stay {
-		if each.Name == node.ID {
-			return m.mayGo(ctx, stay, each)
+		if each.Name != node.ID {
+			continue
 		}
+		if force {
+			return m.notLast(stay, each)
+		}
+		return m.mayGo(ctx, stay, each)
 	}
 	if len(managers) == 1 {
-		return api.Conflictf("node %s is the last manager: make another one first (`orc node promote`)", node.Name)
+		return lastManager(node.Name)
 	}
 	return nil // it has no database, or one that never ran
 }
@@ -43,7 +48,13 @@ func (m *Managers) mayGo(ctx context.Context, members []store.Member, gone store
 	if gone.Learner {
 		return nil
 	}
-	return mayGo(members, gone, m.called, m.present(ctx, without(members, gone.ID)))
+	managers := all(m.config.Store.Snapshot())
+	return mayGo(members, gone, m.called, m.present(ctx, without(members, gone.ID), func(id string) *api.Node { return managers[id] }))
+}
+
+// notLast refuses to do without the only member that has a vote.
+func (m *Managers) notLast(members []store.Member, gone store.Member) error {
+	return mayGo(members, gone, m.called, func(string) bool { return true })
 }
 
 // called is a node's name.
@@ -56,14 +67,21 @@ func (m *Managers) called(id string) string {
 
 // Leave removes the database of a node that is no manager any more; unless forced, if
 // the quorum is not at stake now. The leader does it too, as soon as it may, and may have
-// been quicker.
+// been quicker. This manager's own it leaves to the next leader: the others tell this one
+// nothing any more.
 func (m *Managers) Leave(ctx context.Context, node *api.Node, force bool) error {
 	if m.config.Members == nil {
 		return nil
 	}
-	m.entering.Lock()
-	defer m.entering.Unlock()
-	err := m.leave(ctx, node, force)
+	if node.ID == m.config.Node && !force {
+		return m.yield()
+	}
+	leave, err := m.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	err = m.leave(ctx, node, force)
 	if errors.Is(err, store.ErrRemoved) && node.ID == m.config.Node {
 		return nil
 	}
@@ -79,14 +97,18 @@ func (m *Managers) leave(ctx context.Context, node *api.Node, force bool) error 
 		if each.Name != node.ID && each.ID != node.Member {
 			continue
 		}
-		if !force {
-			if err := m.mayGo(ctx, members, each); err != nil {
-				m.log.Warn("the database of a node that is no manager stays until it can be done without", zap.String("node", node.Name), zap.Error(err))
-				return nil
+		mayGo := m.mayGo
+		if force {
+			mayGo = func(_ context.Context, members []store.Member, gone store.Member) error {
+				return m.notLast(members, gone)
 			}
 		}
-		if each.ID == m.config.Members.Leader() && each.ID == m.config.Members.Self() {
-			if err := m.config.Members.Yield(); err != nil {
+		if err := mayGo(ctx, members, each); err != nil {
+			m.log.Warn("the database of a node that is no manager stays until it can be done without", zap.String("node", node.Name), zap.Error(err))
+			return nil
+		}
+		if each.ID == m.config.Members.Self() {
+			if err := m.yield(); err != nil {
 				return err
 			}
 		}
@@ -95,4 +117,12 @@ func (m *Managers) leave(ctx context.Context, node *api.Node, force bool) error 
 		}
 	}
 	return nil
+}
+
+// yield lets another manager lead, if this one does.
+func (m *Managers) yield() error {
+	if m.config.Members.Leader() != m.config.Members.Self() {
+		return nil
+	}
+	return m.config.Members.Yield()
 }

@@ -44,7 +44,7 @@ type Managers struct {
 	config    Config
 	log       *zap.Logger
 	transport *transport
-	entering  sync.Mutex // one at a time changes the members here
+	entering  chan struct{} // of one place: one at a time changes the members here
 
 	// ping asks a manager whether it is there; tests have another one.
 	ping func(ctx context.Context, address string, answer *alive) error
@@ -71,11 +71,21 @@ func New(config Config, log *zap.Logger) *Managers {
 	m := &Managers{
 		config: config, log: log.Named("managers"), peers: make(map[string]*peer),
 		floors: make(map[string]int64), early: make(map[string]time.Time), outlived: make(map[string]time.Time),
-		wanted: make(chan struct{}, 1), heard: make(chan struct{}, 1), broken: make(chan struct{}, 1),
+		entering: make(chan struct{}, 1), wanted: make(chan struct{}, 1), heard: make(chan struct{}, 1), broken: make(chan struct{}, 1),
 	}
 	m.ping = m.askAlive
 	m.transport = newTransport(config.Credentials, m.closed)
 	return m
+}
+
+// turn waits for its turn to change the members, until leave is called.
+func (m *Managers) turn(ctx context.Context) (leave func(), err error) {
+	select {
+	case m.entering <- struct{}{}:
+		return func() { <-m.entering }, nil
+	case <-ctx.Done():
+		return nil, away(ctx.Err())
+	}
 }
 
 // Run notices who is there until ctx ends.
@@ -107,13 +117,15 @@ func (m *Managers) Apart() time.Duration {
 }
 
 // noteApart keeps Apart up to date.
-func (m *Managers) noteApart(now time.Time) {
+func (m *Managers) noteApart(now time.Time, timeout time.Duration) {
 	connected := m.Connected()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
-	case connected:
+	case connected && !m.apart.IsZero():
+		m.regain(now, now.Sub(m.apart) >= timeout)
 		m.apart = time.Time{}
+	case connected:
 	case m.apart.IsZero():
 		m.apart = now
 	}

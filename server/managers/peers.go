@@ -38,6 +38,8 @@ type peer struct {
 	// both when it was first known. Without a quorum nobody serves and all answer.
 	heard, served time.Time
 	silent, gone  bool
+	lost          bool      // its host is gone, by the word of others' that are not: see keepVigil
+	grace         time.Time // until when its silence says nothing, see regain
 	// readOnly is why it can write nothing, by its last answer, and unfit that it sends
 	// its nodes away, for that or for want of a quorum.
 	readOnly  string
@@ -62,9 +64,28 @@ func (m *Managers) Alive(node string) bool {
 }
 
 // Answers says whether a manager has answered lately, be it that it has lost the
-// database.
+// database. While this one was without the others, their silence says nothing.
 func (m *Managers) Answers(node string) bool {
-	return m.is(node, func(p *peer) bool { return !p.silent })
+	return m.is(node, func(p *peer) bool { return !p.silent || !m.apart.IsZero() && !p.lost })
+}
+
+// answerTime is how long others have to answer when this manager has reached most of them
+// again; regainTime, when all were silent meanwhile: then the question of before has to end
+// first, and its connection to be found dead.
+const answerTime, regainTime = dialTimeout, pingAfter + pingTimeout + dialTimeout
+
+// regain gives others the time to answer, who were silent while this manager was without
+// them; long says that it was for as long as they may be. The caller holds mu.
+func (m *Managers) regain(now time.Time, long bool) {
+	grace := now.Add(answerTime)
+	if long {
+		grace = now.Add(regainTime)
+	}
+	for _, p := range m.peers {
+		if !p.lost {
+			p.grace = grace
+		}
+	}
 }
 
 func (m *Managers) is(node string, what func(*peer) bool) bool {
@@ -104,8 +125,9 @@ func (m *Managers) watchPeers(ctx context.Context) error {
 			m.forgive(passed)
 		}
 		known := all(snapshot)
-		m.noteApart(now)
-		m.look(ctx, known, session.NodeTimeout(snapshot), now)
+		timeout := session.NodeTimeout(snapshot)
+		m.noteApart(now, timeout)
+		m.look(ctx, known, timeout, now)
 		last, every = now, lookEvery
 		if len(known) < 2 {
 			every = lookAlone
@@ -155,7 +177,7 @@ func (m *Managers) look(ctx context.Context, known map[string]*api.Node, timeout
 			p = &peer{heard: now, served: now}
 			m.peers[id] = p
 		}
-		p.address, p.silent = node.API, now.Sub(p.heard) > timeout
+		p.address, p.silent = node.API, now.Sub(p.heard) > timeout && now.After(p.grace)
 		if !p.gone && now.Sub(p.served) > timeout {
 			p.gone = true
 			m.log.Warn("a manager does not answer", zap.String("manager", node.Name), zap.String("address", node.API))
@@ -181,7 +203,7 @@ func (m *Managers) ask(ctx context.Context, id string, p *peer, address string, 
 	if err != nil || answer.Node != id {
 		return // silence, or another manager at its address
 	}
-	p.heard, p.silent = time.Now(), false
+	p.heard, p.silent, p.lost = time.Now(), false, false
 	if (p.readOnly == "") != (answer.ReadOnly == "") {
 		m.log.Info("what a manager can write has changed", zap.String("node", id), zap.Bool("readOnly", answer.ReadOnly != ""), zap.String("reason", answer.ReadOnly))
 	}

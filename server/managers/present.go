@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/sleep"
 	"github.com/orc-project/orc/store"
 )
@@ -17,18 +18,17 @@ const (
 	presentAgain = 100 * time.Millisecond
 )
 
-// present asks the managers of voters, all at once, whether they are there: what Alive
-// says is up to a node timeout old, and whoever died since would be counted on. Those
-// that are not asked are away, but for this manager.
-func (m *Managers) present(ctx context.Context, voters []store.Member) (alive func(name string) bool) {
+// present asks the nodes of voters, all at once, whether they are there: what Alive says
+// is up to a node timeout old, and whoever died since would be counted on. Those that are
+// not asked are away, but for this manager.
+func (m *Managers) present(ctx context.Context, voters []store.Member, nodeOf func(id string) *api.Node) (alive func(name string) bool) {
 	ctx, cancel := context.WithTimeout(ctx, presentTime)
 	defer cancel()
 	there := map[string]bool{m.config.Node: true}
-	known := all(m.config.Store.Snapshot())
 	var mu sync.Mutex
 	var asking sync.WaitGroup
 	for _, each := range voters {
-		node := known[each.Name]
+		node := nodeOf(each.Name)
 		if each.Learner || each.Name == m.config.Node || node == nil || node.API == "" {
 			continue
 		}

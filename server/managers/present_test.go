@@ -44,7 +44,7 @@ func TestNobodyLeavesBecauseOthersWereThereAMomentAgo(t *testing.T) {
 		require.True(t, m.Alive("m3"))
 		node := *store.Get[api.Node](m.config.Store.Snapshot(), "m2")
 		began := time.Now()
-		err := m.MayLeave(t.Context(), &node)
+		err := m.MayLeave(t.Context(), &node, false)
 		require.Equal(t, api.CodeConflict, api.CodeOf(err))
 		require.ErrorContains(t, err, "4 managers, of which 1 can be reached and 3 are needed")
 		require.ErrorContains(t, err, "(m3, m4, m5)")
@@ -73,7 +73,8 @@ func TestAManagerIsAskedAgainWhileItDoesNotKnowWhoLeads(t *testing.T) {
 			*told = alive{Node: "m2", Connected: asked > 3}
 			return nil
 		}
-		require.True(t, m.present(t.Context(), []store.Member{{ID: 2, Name: "m2"}})("m2"))
+		m2 := func(string) *api.Node { return &api.Node{Meta: api.Meta{ID: "m2"}, API: "m2:6720"} }
+		require.True(t, m.present(t.Context(), []store.Member{{ID: 2, Name: "m2"}}, m2)("m2"))
 		require.Equal(t, 4, asked)
 	})
 }

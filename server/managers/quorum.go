@@ -30,7 +30,7 @@ func mayGo(members []store.Member, gone store.Member, called func(member string)
 	}
 	switch {
 	case all == 0:
-		return api.Conflictf("node %s is the last manager: make another one first (`orc node promote`)", called(gone.Name))
+		return lastManager(called(gone.Name))
 	case there < quorum(all):
 		return api.Conflictf(
 			"without node %s the cluster has %d %s, of which %d can be reached and %d are needed: nothing could be changed any more; "+
@@ -38,6 +38,10 @@ func mayGo(members []store.Member, gone store.Member, called func(member string)
 			called(gone.Name), all, plural(all, "manager"), there, quorum(all), strings.Join(away, ", "))
 	}
 	return nil
+}
+
+func lastManager(name string) error {
+	return api.Conflictf("node %s is the last manager: make another one first (`orc node promote`)", name)
 }
 
 func plural(n int, noun string) string {

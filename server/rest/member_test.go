@@ -14,7 +14,8 @@ import (
 
 // others stand for the cluster's managers.
 type others struct {
-	needed  error // why none may leave
+	needed  error  // why none may leave
+	last    string // whom not even force does without
 	left    []string
 	entered map[string]api.MemberRequest
 	apart   time.Duration
@@ -43,7 +44,12 @@ func (o *others) Enter(_ context.Context, node string, request api.MemberRequest
 	return api.MemberAnswer{Ring: []byte("keys"), Peers: map[string]string{node: request.Peer}}, nil
 }
 
-func (o *others) MayLeave(context.Context, *api.Node) error { return o.needed }
+func (o *others) MayLeave(_ context.Context, node *api.Node, force bool) error {
+	if force && node.Name != o.last {
+		return nil
+	}
+	return o.needed
+}
 
 func (o *others) Leave(_ context.Context, node *api.Node, force bool) error {
 	o.left = append(o.left, fmt.Sprint(node.ID, " ", force))
@@ -64,6 +70,10 @@ func TestRolesChange(t *testing.T) {
 	requireCode(t, api.CodeConflict, err, "it is needed")
 	err = m.client.RemoveNode(m.ctx, "n1", true)
 	requireCode(t, api.CodeConflict, err, "it is needed")
+	m.others.last = "n1"
+	_, err = m.client.UpdateNode(m.ctx, "n1", api.NodeUpdate{Role: &worker, Force: true})
+	requireCode(t, api.CodeConflict, err, "it is needed")
+	m.others.last = ""
 	require.Empty(t, m.others.left)
 	view, err = m.client.UpdateNode(m.ctx, "n1", api.NodeUpdate{Role: &worker, Force: true})
 	require.NoError(t, err)

@@ -53,8 +53,8 @@ func (a *API) updateNode(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		demoted = node.Role == api.RoleManager && update.Role != nil && *update.Role == api.RoleWorker
-		if demoted && !update.Force {
-			if err := a.managers.MayLeave(r.Context(), node); err != nil {
+		if demoted {
+			if err := a.managers.MayLeave(r.Context(), node, update.Force); err != nil {
 				return err
 			}
 		}
@@ -93,7 +93,7 @@ func (a *API) removeNode(w http.ResponseWriter, r *http.Request) error {
 		if err := d.RemoveNode(node, force); err != nil || node.Role != api.RoleManager {
 			return err
 		}
-		return a.managers.MayLeave(r.Context(), node)
+		return a.managers.MayLeave(r.Context(), node, false)
 	})
 	if err == nil && node.Role == api.RoleManager {
 		err = a.leave(r, node, false)

@@ -41,7 +41,7 @@ type Managers interface {
 	Enter(ctx context.Context, node string, request api.MemberRequest) (api.MemberAnswer, error)
 	// MayLeave says why a manager cannot be done without, and Leave takes its
 	// database out as soon as that may be; at once if forced.
-	MayLeave(ctx context.Context, node *api.Node) error
+	MayLeave(ctx context.Context, node *api.Node, force bool) error
 	Leave(ctx context.Context, node *api.Node, force bool) error
 }
 

@@ -193,7 +193,9 @@ func viewContainers(s *store.Snapshot, task *api.Task, all bool) []api.Container
 // ID.
 func (a *API) viewNode(s *store.Snapshot, node *api.Node, leader string) api.NodeView {
 	view := api.NodeView{Node: *node, Status: store.Get[api.NodeStatus](s, node.ID), Leader: node.ID == leader}
-	view.Manager = a.managers.State(node, leader)
+	if view.Manager = a.managers.State(node, leader); node.Role == api.RoleWorker {
+		view.API = "" // what it was is of use to managers alone
+	}
 	if view.Status == nil {
 		view.Status = &api.NodeStatus{State: api.NodeUnknown, Message: "it has never been seen"}
 		view.Status.ID = node.ID
