@@ -213,6 +213,18 @@ func TestThoseThatAreToGoDoNotHoldEachOther(t *testing.T) {
 	d.voter(3, "m3")
 	require.NoError(t, m.Leave(t.Context(), m.demote(t, "m2"), false))
 	require.Len(t, d.removed, 2, "m3 may be going too")
+
+	// Who leads lets another one lead first: else nobody would for a moment.
+	d = &database{leader: 2}
+	for i, name := range []string{"m1", "m2", "m3"} {
+		d.voter(uint64(i+1), name)
+	}
+	m = fixture(t, d, "m1", "m2", "m3")
+	require.NoError(t, m.Leave(t.Context(), m.demote(t, "m2"), false))
+	require.Empty(t, d.removed)
+	d.leader = 3
+	require.NoError(t, m.Leave(t.Context(), m.demote(t, "m2"), false))
+	require.Equal(t, []uint64{2}, d.removed)
 }
 
 func TestOneThatCannotBeHelpedKeepsNoOtherFromIt(t *testing.T) {
@@ -349,6 +361,7 @@ func TestWhoIsSilentIsGoneUntilItAnswers(t *testing.T) {
 	now, timeout := time.Now(), 3*time.Second
 	require.True(t, m.Alive("m1"))
 	require.False(t, m.Alive("m2"), "nobody knows it")
+	require.True(t, m.Answers("m2"), "it has had no time to")
 	m.look(t.Context(), known, timeout, now)
 	require.True(t, m.Alive("m2"), "it has time to answer")
 	m.look(t.Context(), known, timeout, now.Add(timeout))

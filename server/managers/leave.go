@@ -82,7 +82,11 @@ func (m *Managers) Leave(ctx context.Context, node *api.Node, force bool) error 
 	}
 	defer leave()
 	err = m.leave(ctx, node, force)
-	if errors.Is(err, store.ErrRemoved) && node.ID == m.config.Node {
+	switch {
+	case errors.Is(err, store.ErrRemoved) && node.ID == m.config.Node:
+		return nil
+	case err != nil && !force:
+		m.log.Warn("the database of a node that is no manager goes later, at the leader's hand", zap.String("node", node.Name), zap.Error(err))
 		return nil
 	}
 	return away(err)
@@ -96,6 +100,9 @@ func (m *Managers) leave(ctx context.Context, node *api.Node, force bool) error 
 	for _, each := range members {
 		if each.Name != node.ID && each.ID != node.Member {
 			continue
+		}
+		if each.ID == m.config.Members.Leader() && !force {
+			continue // it lets another one lead first, which takes it out
 		}
 		mayGo := m.mayGo
 		if force {

@@ -64,9 +64,13 @@ func (m *Managers) Alive(node string) bool {
 }
 
 // Answers says whether a manager has answered lately, be it that it has lost the
-// database. While this one was without the others, their silence says nothing.
+// database. While this one was without the others, their silence says nothing; nor does
+// that of one that has just become a manager.
 func (m *Managers) Answers(node string) bool {
-	return m.is(node, func(p *peer) bool { return !p.silent || !m.apart.IsZero() && !p.lost })
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.peers[node]
+	return p == nil || !p.silent || !m.apart.IsZero() && !p.lost
 }
 
 // answerTime is how long others have to answer when this manager has reached most of them

@@ -133,6 +133,16 @@ func (m *Member) Client() *clientv3.Client { return m.client }
 // the cluster.
 func (m *Member) Done() <-chan struct{} { return m.done }
 
+// ended says whether Done is closed. Such a member may go on to think that it leads.
+func (m *Member) ended() bool {
+	select {
+	case <-m.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Err says why the member ended by itself, once Done is closed: store.ErrRemoved, or
 // ErrUnavailable.
 func (m *Member) Err() error {

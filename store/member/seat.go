@@ -42,7 +42,7 @@ func (m *Member) Yield() error {
 	slices.SortStableFunc(others, func(a, b store.Member) int { return m.port.connections(b.Name) - m.port.connections(a.Name) })
 	var err error
 	for _, each := range others {
-		if leading, _ := m.Leading(); !leading {
+		if leading, _ := m.Leading(); !leading || m.ended() {
 			return nil
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), yieldTry)
@@ -52,7 +52,7 @@ func (m *Member) Yield() error {
 			return nil
 		}
 	}
-	if leading, _ := m.Leading(); err != nil && leading {
+	if leading, _ := m.Leading(); err != nil && leading && !m.ended() {
 		return fmt.Errorf("hand over the database's leadership: %w", err)
 	}
 	return nil
