@@ -27,6 +27,10 @@ func (p *Planner) Observe(update store.Update) {
 			p.observeService(change.ID)
 		case api.KindRollout:
 			p.touch(change.ID)
+		case api.KindNetwork, api.KindSecret, api.KindConfig:
+			if change.New == nil {
+				p.observeLoss()
+			}
 		case api.KindVolume:
 			clear(p.demands) // where its data is may be another matter now
 		case api.KindRevision:
@@ -35,6 +39,16 @@ func (p *Planner) Observe(update store.Update) {
 			}
 			p.touch(serviceOf(change.Old))
 			p.touch(serviceOf(change.New))
+		}
+	}
+}
+
+// observeLoss looks again at the services that are on their way: what is gone may be
+// what they go to.
+func (p *Planner) observeLoss() {
+	for rollout := range store.All[api.Rollout](p.snapshot) {
+		if rollout.Ended.IsZero() {
+			p.touch(rollout.ID)
 		}
 	}
 }

@@ -19,7 +19,8 @@ import (
 //	            └─ too many failed ──▶     continue: goes on
 //	                                       rollback: Current moves back ──▶ rollback_started
 //
-// A rollback is the same on its way back, and pauses when it fails.
+// A rollback is the same on its way back, and pauses when it fails. Where the way
+// leads to what was removed, either pauses: see lacking.go.
 func (p *pass) rollOut() { p.dropPrepared(p.takeOn()) }
 
 // takeOn goes on with the service's rollout, if there is one, and returns its record.
@@ -33,6 +34,10 @@ func (p *pass) takeOn() *api.Rollout {
 		}
 	}
 	p.targets = record.Targets
+	if p.strand(record) {
+		p.save(stored, record)
+		return record
+	}
 	config := p.revision.Spec.Update
 	if record.State == api.RolloutRollingBack {
 		config = p.revision.Spec.Rollback
@@ -92,7 +97,8 @@ func begun(from, to int) api.RolloutState {
 
 // comesFrom is the revision that a new rollout would go back to: the one that an
 // unfinished rollout before it left, which is known to work, rather than the one
-// that it did not reach.
+// that it did not reach. One that lacks something now is no reason to go to one that
+// failed.
 func (p *pass) comesFrom(stored *api.Rollout, outdated []*slot) int {
 	var candidates []int
 	if stored != nil {
@@ -105,7 +111,7 @@ func (p *pass) comesFrom(stored *api.Rollout, outdated []*slot) int {
 		candidates = append(candidates, s.holder.task.Revision)
 	}
 	for _, number := range candidates {
-		if number != p.service.Current && p.canRevertTo(number) {
+		if number != p.service.Current && p.kept(number) != nil {
 			return number
 		}
 	}
@@ -158,7 +164,6 @@ func (p *pass) giveUp(record *api.Rollout, config api.UpdateConfig) bool {
 		return false
 	}
 	why := p.whyFailed(record)
-	goBack := fmt.Sprintf("`orc service rollback %s` goes back", p.service.Name)
 	switch {
 	case config.FailureAction == api.FailureContinue:
 		return false
@@ -171,13 +176,9 @@ func (p *pass) giveUp(record *api.Rollout, config api.UpdateConfig) bool {
 		p.revert(record, why)
 	default:
 		record.State = api.RolloutPaused
-		record.Message = fmt.Sprintf("update paused: %s; `orc service update %s` with what mends it goes on, %s", why, p.service.Name, goBack)
+		record.Message = fmt.Sprintf("update paused: %s; %s", why, p.waysOn(record))
 	}
 	return true
-}
-
-func (p *pass) canRevertTo(number int) bool {
-	return store.Get[api.Revision](p.snapshot, api.RevisionID(p.id, number)) != nil
 }
 
 // revert moves the service back; the next pass rolls.

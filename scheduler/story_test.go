@@ -81,6 +81,8 @@ func (s *story) tell(text string) string {
 //	back NAME                           the user rolls back
 //	rebalance NAME                      the user wants tasks spread anew
 //	remove NAME
+//	keep KIND NAME [VERSION]            a network, secret or config is there
+//	lose KIND NAME                      it is removed
 //	status TASK STATE [MESSAGE…]        a node reports; TASK as the output names it
 //	obey                                nodes carry out what tasks want, one state further
 //	crash REVISION                      from now on tasks of it fail when they run
@@ -119,6 +121,10 @@ func (s *story) do(out *strings.Builder, line string) {
 		s.put(&service)
 	case "remove":
 		s.commit(Step{Before: store.Get[api.Service](s.snapshot, word[1])})
+	case "keep":
+		s.put(s.used(word[1], word[2], s.number(cmp.Or(arg(3), "1"))))
+	case "lose":
+		s.commit(Step{Before: s.used(word[1], word[2], 0)})
 	case "status":
 		task := s.find(word[1])
 		s.put(&api.TaskStatus{Meta: api.Meta{ID: task.ID, Updated: s.now}, Node: task.Node, Since: s.now,
@@ -139,6 +145,21 @@ func (s *story) do(out *strings.Builder, line string) {
 	default:
 		require.Fail(s.t, "no such command", line)
 	}
+}
+
+// used is something that services use, under its name.
+func (s *story) used(kind, id string, version int) api.Object {
+	meta := api.Meta{ID: id}
+	switch api.Kind(kind) {
+	case api.KindNetwork:
+		return &api.Network{Meta: meta, Name: id}
+	case api.KindSecret:
+		return &api.Secret{Meta: meta, Name: id, Current: version}
+	case api.KindConfig:
+		return &api.Config{Meta: meta, Name: id, Current: version}
+	}
+	require.Fail(s.t, "services use no such thing", kind)
+	return nil
 }
 
 func (s *story) joins(word []string) {
