@@ -42,6 +42,8 @@ type Draft struct {
 	// services are what this draft makes of services, by ID; nil when removed.
 	services map[string]*api.ServiceSpec
 	ledger   *network.Ledger
+	// lingering has, once asked for, the revisions that services have not left.
+	lingering map[string]map[int]bool
 }
 
 type objectKey struct {

@@ -40,11 +40,11 @@ func (d *Draft) RemoveNetwork(network *api.Network, reason string) error {
 	if network.ID == api.IngressID {
 		return api.Invalidf("network %s is the cluster's own: it cannot be removed", network.Name)
 	}
-	users := d.users(func(spec *api.ServiceSpec) bool {
+	err := d.unused(api.KindNetwork, network.Name, func(spec *api.ServiceSpec) bool {
 		return slices.ContainsFunc(spec.Networks, func(a api.NetworkAttachment) bool { return a.Network == network.ID })
 	})
-	if len(users) > 0 {
-		return inUse(api.KindNetwork, network.Name, users)
+	if err != nil {
+		return err
 	}
 	d.alone(network)
 	d.remove(network)
@@ -56,12 +56,11 @@ func (d *Draft) RemoveNetwork(network *api.Network, reason string) error {
 // apart: an app's next deployment would make them again.
 func (d *Draft) PruneNetworks(reason string) ([]*api.Network, error) {
 	used := map[string]bool{api.IngressID: true}
-	d.users(func(spec *api.ServiceSpec) bool {
-		for _, attachment := range spec.Networks {
+	for _, user := range d.users() {
+		for _, attachment := range user.spec.Networks {
 			used[attachment.Network] = true
 		}
-		return false
-	})
+	}
 	removed := []*api.Network{}
 	for network := range store.All[api.Network](d.snapshot) {
 		if network.App != "" || used[network.ID] {
@@ -101,91 +100,28 @@ func (d *Draft) newVolume(app string, spec api.VolumeSpec, reason string) *api.V
 // RemoveVolume drafts the end of a volume's declaration, which no service may
 // use. The data on the nodes stays.
 func (d *Draft) RemoveVolume(volume *api.Volume, reason string) error {
-	users := d.users(func(spec *api.ServiceSpec) bool {
+	err := d.unused(api.KindVolume, volume.Name, func(spec *api.ServiceSpec) bool {
 		return slices.ContainsFunc(spec.Container.Mounts, func(m api.Mount) bool {
 			return m.Type == api.MountVolume && m.Source == volume.Name
 		})
 	})
-	if len(users) > 0 {
-		return inUse(api.KindVolume, volume.Name, users)
+	if err != nil {
+		return err
 	}
 	d.remove(volume)
 	d.step(Remove, api.KindVolume, volume.Name, reason)
 	return nil
 }
 
-// VolumeUsers are the names of the services that mount each volume, sorted.
-func VolumeUsers(snapshot *store.Snapshot) map[string][]string {
-	return usersOf(snapshot, func(spec *api.ServiceSpec) (volumes []string) {
-		for _, mount := range spec.Container.Mounts {
-			if mount.Type == api.MountVolume && mount.Source != "" {
-				volumes = append(volumes, mount.Source)
-			}
-		}
-		return volumes
-	})
-}
-
-// ImageUsers are the names of the services that run each image, by digest, sorted.
-func ImageUsers(snapshot *store.Snapshot) map[string][]string {
-	return usersOf(snapshot, func(spec *api.ServiceSpec) []string { return []string{spec.Container.Digest} })
-}
-
-func usersOf(snapshot *store.Snapshot, uses func(*api.ServiceSpec) []string) map[string][]string {
-	users := make(map[string][]string)
-	for service := range store.All[api.Service](snapshot) {
-		spec := CurrentSpec(snapshot, service)
-		if spec == nil {
-			continue
-		}
-		for _, used := range uses(spec) {
-			if !slices.Contains(users[used], service.Name) {
-				users[used] = append(users[used], service.Name)
-			}
-		}
-	}
-	for _, names := range users {
-		slices.Sort(names)
-	}
-	return users
-}
-
 // RemoveFile drafts the end of a secret or config, which no service may use.
 func (d *Draft) RemoveFile(object api.Object, reason string) error {
 	f := fileOf(object)
-	users := d.users(func(spec *api.ServiceSpec) bool {
+	err := d.unused(f.kind, f.Name, func(spec *api.ServiceSpec) bool {
 		return slices.ContainsFunc(references(spec, f.kind), func(r api.FileReference) bool { return r.ID == f.ID })
 	})
-	if len(users) > 0 {
-		return inUse(f.kind, f.Name, users)
+	if err != nil {
+		return err
 	}
 	d.removeFile(f, reason)
 	return nil
-}
-
-// users are the names of the services that do what is asked, as this draft leaves
-// them.
-func (d *Draft) users(does func(*api.ServiceSpec) bool) []string {
-	var names []string
-	for service := range store.All[api.Service](d.snapshot) {
-		spec, ours := d.services[service.ID]
-		if !ours {
-			spec = CurrentSpec(d.snapshot, service)
-		}
-		if spec != nil && does(spec) {
-			names = append(names, service.Name)
-		}
-	}
-	for _, key := range d.order {
-		p := d.puts[key]
-		if service, ok := p.after.(*api.Service); ok && p.before == nil && does(d.services[service.ID]) {
-			names = append(names, service.Name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-func inUse(kind api.Kind, name string, users []string) error {
-	return api.Conflictf("%s %s is in use by %s: remove or change that first", kind, name, strings.Join(users, ", "))
 }

@@ -99,10 +99,8 @@ func (a *API) pruneRequests(ctx context.Context, read func() (*store.Snapshot, e
 // is unused is to go, those that were loaded or that a rollback would need.
 func keptImages(s *store.Snapshot, all bool) []string {
 	keep := make(map[string]bool)
-	for service := range store.All[api.Service](s) {
-		if spec := deploy.CurrentSpec(s, service); spec != nil {
-			keep[spec.Container.Digest] = true
-		}
+	for digest := range deploy.ImageUsers(s) {
+		keep[digest] = true
 	}
 	if !all {
 		for image := range store.All[api.Image](s) {
