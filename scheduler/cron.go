@@ -45,13 +45,27 @@ func (p *pass) lastIteration() (last int, busy bool) {
 	for _, m := range p.members {
 		if m.task.Iteration > 0 {
 			last = max(last, m.task.Iteration)
-			busy = busy || !m.ended() && (m.task.Node != "" || m.task.Slot > 0)
+			busy = busy || !m.ended() && (m.task.Node != "" || m.task.Slot > 0) && !p.givenUp(m)
 		}
 		if m.task.Desired == api.DesiredRun {
 			wanted = max(wanted, m.task.Iteration)
 		}
 	}
 	return cmp.Or(wanted, last), busy
+}
+
+// givenUp says that a run does not wait for a task: its node is down or gone, and may
+// never tell how it ended. One whose data is there is waited for.
+func (p *pass) givenUp(m *member) bool {
+	if m.task.Node == "" {
+		return false
+	}
+	n := p.nodes.byID[m.task.Node]
+	if n != nil && (n.status == nil || n.status.State != api.NodeDown) {
+		return false
+	}
+	d := p.demand(p.id, m.task.Revision)
+	return m.task.Slot == 0 || m.task.Desired != api.DesiredRun || d == nil || len(d.volumes) == 0
 }
 
 // lastDue is the last time that a schedule came due after from and not after now,
