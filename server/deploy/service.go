@@ -109,11 +109,11 @@ func (d *Draft) reviseService(service, before *api.Service, spec api.ServiceSpec
 	case replicas != nil && *replicas != before.Replicas && !spec.Mode.Global():
 		changes = append(changes, fmt.Sprintf("replicas: %d → %d", before.Replicas, *replicas))
 		service.Replicas = *replicas
-	case current.Mode.Global() && !spec.Mode.Global():
+	case current.Mode.Global() && !spec.Mode.Global() && before.Replicas == 0:
 		service.Replicas = initialReplicas(&spec, replicas)
-	case spec.Mode.Global():
-		service.Replicas = 0
 	}
+	// A global service keeps the number that it had before, which it has no use for: it
+	// may go back by itself.
 	d.noteSpec(service, &spec)
 	if len(changes) > 0 {
 		d.update(before, service)

@@ -166,3 +166,16 @@ func TestAServiceWhoseRevisionIsMissingSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, mended.Service.Warnings)
 }
+
+func TestAGlobalServiceShowsNoReplicas(t *testing.T) {
+	m := newManager(t)
+	created := m.create("web", 3)
+	spec := created.Spec
+	spec.Mode, spec.Replicas = api.ModeGlobal, nil
+	global, err := m.client.UpdateService(m.ctx, "web", api.ServiceUpdate{Spec: spec})
+	require.NoError(t, err)
+	require.Zero(t, global.Service.Replicas)
+	back, err := m.client.RollbackService(m.ctx, "web", 1)
+	require.NoError(t, err)
+	require.Equal(t, 3, back.Service.Replicas)
+}

@@ -34,7 +34,9 @@ func viewService(s *store.Snapshot, service *api.Service) api.ServiceView {
 			"its revision %d is missing, and nothing is done for it: `orc service rollback --to-revision N %s` goes back to one that `orc service history %s` lists",
 			service.Current, service.Name, service.Name))
 	}
-	if !view.Spec.Mode.Global() {
+	if view.Spec.Mode.Global() {
+		view.Replicas = 0 // what it has is for when it is replicated again
+	} else {
 		replicas := service.Replicas
 		view.Spec.Replicas, view.Desired = &replicas, replicas
 	}
