@@ -52,7 +52,8 @@ func (d *Draft) Deploy(spec api.AppSpec, prune bool) (*api.App, error) {
 
 // RollbackApp drafts the deployment of an earlier revision of an app; 0 is the
 // one before the current one. Services of which the wanted spec is kept go back
-// to that revision. Replicas stay as they are: a rollback does not scale.
+// to that revision. Replicas stay as they are: a rollback does not scale. A service
+// that was removed has as many as that revision says.
 func (d *Draft) RollbackApp(before *api.App, to int) (*api.App, error) {
 	if to == 0 {
 		to = d.previousApp(before)
@@ -70,7 +71,9 @@ func (d *Draft) RollbackApp(before *api.App, to int) (*api.App, error) {
 	spec := revision.Spec
 	spec.Services = maps.Clone(spec.Services)
 	for key, service := range spec.Services {
-		service.Replicas = nil
+		if store.First[api.Service](d.snapshot, store.ByName, before.Name+"_"+key) != nil {
+			service.Replicas = nil
+		}
 		spec.Services[key] = service
 	}
 	a := d.beginApp(before, before.Name)

@@ -56,3 +56,28 @@ func TestAServiceThatWasAlwaysGlobalHasOneReplicaOrThoseAskedFor(t *testing.T) {
 	})
 	require.Equal(t, 1, store.Get[api.Service](s.Snapshot(), service.ID).Replicas)
 }
+
+func TestARollbackOfAnAppBringsServicesBackWithTheirReplicas(t *testing.T) {
+	s := newStore(t)
+	deploy := func(services map[string]int) {
+		app := api.AppSpec{Name: "shop", Services: map[string]api.ServiceSpec{}}
+		for name, replicas := range services {
+			service := spec(name)
+			service.Replicas = &replicas
+			app.Services[name] = service
+		}
+		require.NoError(t, PrepareApp(func(*api.ServiceSpec, *api.ServiceSpec) error { return nil }, s.Snapshot(), &app))
+		must(t, s, func(d *Draft) error {
+			_, err := d.Deploy(app, true)
+			return err
+		})
+	}
+	deploy(map[string]int{"web": 2, "api": 4})
+	deploy(map[string]int{"web": 6})
+	must(t, s, func(d *Draft) error {
+		_, err := d.RollbackApp(store.First[api.App](d.Snapshot(), store.ByName, "shop"), 0)
+		return err
+	})
+	require.Equal(t, 6, store.First[api.Service](s.Snapshot(), store.ByName, "shop_web").Replicas, "a rollback does not scale")
+	require.Equal(t, 4, store.First[api.Service](s.Snapshot(), store.ByName, "shop_api").Replicas)
+}
