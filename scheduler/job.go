@@ -8,7 +8,8 @@ import (
 )
 
 // runJob runs a job's iterations: one per revision, or one per due time of its
-// schedule. Tasks of earlier iterations are history.
+// schedule. Tasks of earlier iterations are history, but for those that have still to
+// end: their slots wait for that.
 func (p *pass) runJob() {
 	iteration := p.iteration()
 	if iteration == 0 {
@@ -16,7 +17,10 @@ func (p *pass) runJob() {
 		return // its schedule has not come yet
 	}
 	p.stopUnwanted(func(t *api.Task) bool { return t.Iteration == iteration })
-	p.fillSlots(func(t *api.Task) bool { return t.Iteration == iteration })
+	p.fillSlots(func(m *member) bool {
+		ends := m.task.Desired != api.DesiredRun && m.task.Desired != api.DesiredReady && !m.ended()
+		return m.task.Iteration == iteration || ends
+	})
 	p.leaveNodes()
 	p.refill()
 	if p.revision.Spec.Mode.Global() {
@@ -37,28 +41,27 @@ func (p *pass) stopUnwanted(belongs func(*api.Task) bool) {
 }
 
 // runSlots keeps as many slots busy as may be at once, until all have had a task
-// that ended.
+// that ended. What is told to end is one of them until it has.
 func (p *pass) runSlots(iteration int) {
 	atOnce := cmp.Or(p.revision.Spec.MaxConcurrent, p.service.Replicas)
 	busy := 0
 	byNumber := make(map[int]*slot)
 	for _, s := range p.slots {
 		byNumber[s.number] = s
-		if s.holder == nil || !s.holder.wanted() {
-			continue
-		}
-		if s.number > p.service.Replicas {
+		if s.holder != nil && s.holder.wanted() && s.number > p.service.Replicas {
 			p.retire(s, s.holder, fmt.Sprintf("scaled down to %d", p.service.Replicas))
-			continue
 		}
-		busy++
+		if s.holder != nil && s.holder.wanted() {
+			busy++
+		}
+		busy += p.ending(s)
 	}
 	for number := 1; number <= p.service.Replicas && busy < atOnce; number++ {
 		s := byNumber[number]
 		if s == nil {
 			s = p.newSlot(number, "")
 		}
-		if s.holder == nil {
+		if s.holder == nil && !p.waitsForEnd(s) {
 			p.create(s, p.service.Current, iteration, fmt.Sprintf("run %d of the job", number))
 			busy++
 		}

@@ -46,7 +46,7 @@ func (p *pass) run() {
 	if p.revision.Spec.Mode.Job() {
 		p.runJob()
 	} else {
-		p.fillSlots(func(*api.Task) bool { return true })
+		p.fillSlots(func(*member) bool { return true })
 		p.leaveNodes()
 		p.dropStale()
 		p.scale()

@@ -34,7 +34,7 @@ func (p *Planner) Moves(service string, now time.Time) ([]Move, string) {
 	if why := look.staysPut(p.demand(service, look.service.Current)); why != "" {
 		return nil, why
 	}
-	look.fillSlots(func(*api.Task) bool { return true })
+	look.fillSlots(func(*member) bool { return true })
 	var moves []Move
 	for _, m := range look.moves(len(look.slots), anyNode) {
 		moves = append(moves, Move{Task: m.slot.holder.task, From: m.from.ID, To: m.to.ID, Reason: m.reason})

@@ -103,11 +103,16 @@ func (p *pass) grow(missing int) {
 
 // waitsForEnd says that a slot must not run two tasks: one is still to end on a
 // node that is there.
-func (p *pass) waitsForEnd(s *slot) bool {
-	return slices.ContainsFunc(s.leaving, func(m *member) bool {
-		n := p.nodes.byID[m.task.Node]
-		return n != nil && n.ready() && n.Availability != api.AvailabilityDrain
-	})
+func (p *pass) waitsForEnd(s *slot) bool { return p.ending(s) > 0 }
+
+// ending counts a slot's tasks that are to end and have not, on nodes that are there.
+func (p *pass) ending(s *slot) (count int) {
+	for _, m := range s.leaving {
+		if n := p.nodes.byID[m.task.Node]; n != nil && n.ready() && n.Availability != api.AvailabilityDrain {
+			count++
+		}
+	}
+	return count
 }
 
 // whyNew says what a new task is for.

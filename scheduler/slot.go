@@ -48,7 +48,7 @@ func (p *pass) name(s *slot) string {
 }
 
 // fillSlots sorts the members that belong into slots.
-func (p *pass) fillSlots(belongs func(*api.Task) bool) {
+func (p *pass) fillSlots(belongs func(*member) bool) {
 	type key struct {
 		number int
 		node   string
@@ -61,7 +61,7 @@ func (p *pass) fillSlots(belongs func(*api.Task) bool) {
 	})
 	found := make(map[key]*slot)
 	for _, m := range p.members {
-		if !belongs(m.task) {
+		if !belongs(m) {
 			continue
 		}
 		at := key{number: m.task.Slot}
