@@ -11,7 +11,9 @@ import (
 
 // removedFirst says which other removed service has to end before this one, or "":
 // the services of an app end in the reverse of the order in which they start. The
-// service is gone; what it was is in its specs.
+// service is gone; what it was is in its specs. Those that depend on each other, which
+// services do that changed one by one, would wait for each other for ever: they end
+// together.
 func (p *pass) removedFirst() string {
 	own := p.lastSpec(p.id)
 	if own == nil {
@@ -19,12 +21,38 @@ func (p *pass) removedFirst() string {
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.removed)) {
 		other := p.lastSpec(id)
-		if id == p.id || other == nil || !dependsOn(other, own) || !p.lives(id) {
+		if id == p.id || other == nil || !dependsOn(other, own) || !p.lives(id) || p.reaches(p.id, id) {
 			continue
 		}
 		return "its service was removed; waits for " + other.Name + " to end"
 	}
 	return ""
+}
+
+// reaches says whether a removed service depends on another, be it by way of others
+// that have still to end.
+func (p *pass) reaches(from, to string) bool {
+	specs := make(map[string]*api.ServiceSpec, len(p.removed))
+	for id := range p.removed {
+		if spec := p.lastSpec(id); spec != nil {
+			specs[id] = spec
+		}
+	}
+	seen := map[string]bool{from: true}
+	for next := []string{from}; len(next) > 0; next = next[1:] {
+		for id, spec := range specs {
+			if seen[id] || specs[next[0]] == nil || !dependsOn(specs[next[0]], spec) {
+				continue
+			}
+			if id == to {
+				return true
+			}
+			if seen[id] = true; p.lives(id) {
+				next = append(next, id)
+			}
+		}
+	}
+	return false
 }
 
 func (p *pass) lastSpec(service string) *api.ServiceSpec {
