@@ -163,7 +163,9 @@ func (a *allocator) note(down wire.Down) {
 	if down.Revision == 0 {
 		return
 	}
-	if down.Revision < a.told { // of another cluster: it was forced, or this one was
+	// What is full may be of another cluster, which was forced or restored from a snapshot
+	// and did not know what was known before, whichever of the two has come further.
+	if down.Full || down.Revision < a.told {
 		for _, each := range a.attachments {
 			each.unseen = 0
 		}

@@ -143,6 +143,18 @@ func TestAnAddressRestsUntilNoNodeSendsToIt(t *testing.T) {
 	freed("all have", 4)
 
 	begin()
+	a.note(wire.Down{Revision: 8, Ended: []string{"a"}})
+	a.free("a", time.Unix(1, 0))
+	held("nor of one that is further, and knows it as running", 20, wire.Down{Full: true, Revision: 20, Tasks: assigned("a")})
+	held("some node may send to it still", 20, wire.Down{Revision: 21, Ended: []string{"a"}})
+	freed("all have", 21)
+
+	begin()
+	a.free("a", time.Unix(1, 0))
+	held("some node has not acted on it", 7, wire.Down{Revision: 8, Ended: []string{"a"}})
+	freed("a manager that knows it as ended says so again", 20, wire.Down{Full: true, Revision: 20, Tasks: assigned("a"), Ended: []string{"a"}})
+
+	begin()
 	a.free("a", time.Unix(1, 0))
 	loaded := *given
 	a = newAllocator() // the process begins again
