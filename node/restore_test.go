@@ -1,8 +1,11 @@
 package node
 
 import (
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,6 +13,8 @@ import (
 
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/client"
+	"github.com/orc-project/orc/store/member/membertest"
+	"github.com/orc-project/orc/store/seal"
 )
 
 // ask is a client of the manager's socket.
@@ -115,6 +120,40 @@ func TestTheNameOfAManagerThatIsLostIsFree(t *testing.T) {
 	require.Len(t, nodes, 1)
 	require.Equal(t, "m1", nodes[0].Name)
 	require.NoError(t, second.stop())
+}
+
+// rotating is a file; as soon as something is written to it, the keys are others.
+type rotating struct {
+	io.Writer
+	ring *seal.Ring
+	once sync.Once
+}
+
+func (r *rotating) Write(data []byte) (int, error) {
+	r.once.Do(func() {
+		old := r.ring.Active()
+		if err := errors.Join(r.ring.Use(r.ring.Add()), r.ring.Drop(old)); err != nil {
+			panic(err)
+		}
+	})
+	return r.Writer.Write(data)
+}
+
+func TestASnapshotHasTheKeysOfWhatIsInIt(t *testing.T) {
+	s := &snapshots{database: &database{member: membertest.Start(t, membertest.Config(t)), ring: seal.NewRing()}}
+	sealed := s.database.ring.Seal("/a", []byte("kept"))
+	size, ring, err := s.copy(&rotating{Writer: io.Discard, ring: s.database.ring})
+	require.NoError(t, err)
+	require.Positive(t, size)
+	_, err = s.database.ring.Open("/a", sealed)
+	require.ErrorIs(t, err, seal.ErrUnknownKey)
+	value, err := ring.Open("/a", sealed)
+	require.NoError(t, err)
+	require.Equal(t, "kept", string(value))
+	// What may be sealed by then opens as well, and the next step of the rotation can be taken.
+	_, err = ring.Open("/b", s.database.ring.Seal("/b", nil))
+	require.NoError(t, err)
+	require.Equal(t, s.database.ring.Active(), ring.Active())
 }
 
 func TestWhenASnapshotIsDue(t *testing.T) {

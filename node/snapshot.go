@@ -162,11 +162,11 @@ func (s *snapshots) write(ctx context.Context) (path string, settings api.Settin
 	}
 	defer func() { err = errors.Join(err, copied.Close(), os.Remove(copied.Name())) }()
 	s.catchUp(ctx)
-	size, err := s.database.member.Backup(copied)
+	size, ring, err := s.copy(copied)
 	if err != nil {
 		return "", settings, fmt.Errorf("make a snapshot: %w", full(err))
 	}
-	snapshot, err := etcd.ReadFile(copied.Name(), s.database.ring)
+	snapshot, err := etcd.ReadFile(copied.Name(), ring)
 	if err != nil {
 		return "", settings, fmt.Errorf("make a snapshot: %w", err)
 	}
@@ -184,10 +184,19 @@ func (s *snapshots) write(ctx context.Context) (path string, settings api.Settin
 	header := backup.Header{
 		Cluster: cluster.Identity, Created: created.UTC(), Orc: version.Version, Revision: snapshot.Revision(), Size: size,
 	}
-	if err = backup.Write(path, header, untilDone{ctx, copied}, s.database.ring, wrap); err != nil {
+	if err = backup.Write(path, header, untilDone{ctx, copied}, ring, wrap); err != nil {
 		return "", settings, full(err)
 	}
 	return path, cluster.Settings, nil
+}
+
+// copy copies the database, with the keys that open what is in the copy.
+func (s *snapshots) copy(to io.Writer) (size int64, ring *seal.Ring, err error) {
+	ring, err = s.database.ring.During(func() (err error) {
+		size, err = s.database.member.Backup(to)
+		return err
+	})
+	return size, ring, err
 }
 
 // room refuses when the copy and the file would leave the database too little.

@@ -110,6 +110,23 @@ func (r *Ring) Learn(other *Ring) {
 	}
 }
 
+// During runs act and returns a copy of the ring with every key that it had before or
+// has after: what is read meanwhile is sealed with one of them, though a rotation drops
+// it or begins to use another.
+func (r *Ring) During(act func() error) (*Ring, error) {
+	before := r.copy()
+	err := act()
+	after := r.copy()
+	after.Learn(before)
+	return after, err
+}
+
+func (r *Ring) copy() *Ring {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return &Ring{keys: maps.Clone(r.keys), active: r.active, names: r.names}
+}
+
 // Has says whether the ring has the key.
 func (r *Ring) Has(id uint32) bool {
 	r.mu.RLock()
