@@ -88,6 +88,7 @@ func found(b *testing.B, s store.Store) invitation {
 	for n := range crowd {
 		id := fmt.Sprintf("node%021d", n)
 		tx.Set(&api.Node{Meta: api.Meta{ID: id}, Name: id, Role: api.RoleWorker, Number: uint16(n + 2), Runs: true})
+		tx.Set(&api.NodeStatus{Meta: api.Meta{ID: id}, State: api.NodeDown}) // it was here once
 		certificate, err := authority.SignNode(request, id, api.RoleWorker, 0, time.Now())
 		require.NoError(b, err)
 		i.Certificates = append(i.Certificates, certificate)

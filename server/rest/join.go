@@ -82,6 +82,22 @@ func joined(d *deploy.Draft, request api.JoinRequest) *api.Node {
 	return node
 }
 
+// mostAwaited is how many workers may have joined and never come: who has a token and no
+// hosts must not fill the cluster with their names. A host comes a moment after it has joined,
+// and tries again when it is refused, so that any number can join together. Managers, whose
+// token is the key to everything, are not kept out.
+const mostAwaited = 1000
+
+// awaited counts the workers that have joined and were never heard of.
+func awaited(snapshot *store.Snapshot) (count int) {
+	for node := range store.All[api.Node](snapshot) {
+		if node.Role == api.RoleWorker && store.Get[api.NodeStatus](snapshot, node.ID) == nil {
+			count++
+		}
+	}
+	return count
+}
+
 // addJoiner drafts a new node and the use of the token that lets it in.
 func addJoiner(d *deploy.Draft, cluster *api.Cluster, request api.JoinRequest) (*api.Node, error) {
 	after := *cluster
@@ -91,6 +107,10 @@ func addJoiner(d *deploy.Draft, cluster *api.Cluster, request api.JoinRequest) (
 	}
 	if role != request.Role {
 		return nil, api.Errorf(api.CodeUnauthorized, "this is the token of a %s, and a %s is to join: use the one that `orc token %s` prints", role, request.Role, request.Role)
+	}
+	if role == api.RoleWorker && awaited(d.Snapshot()) >= mostAwaited {
+		return nil, api.Errorf(api.CodeUnavailable, "%d workers have joined and were never seen: start orc there, or take those that nobody knows away with `orc node rm`; until then no other can join",
+			mostAwaited)
 	}
 	node := &api.Node{Name: request.Name, Role: role, Labels: request.Labels, Runs: request.Runs, API: request.API}
 	if node.ID, err = ca.NodeID(request.Request); err != nil {

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -42,6 +43,44 @@ func TestTheLastUseOfATokenIsOneHosts(t *testing.T) {
 	require.EqualValues(t, 2, joined.Load())
 	require.Equal(t, before+2, store.Count[api.Node](m.store.Snapshot()))
 	require.Zero(t, m.usesLeft(token.ID), "it is gone")
+}
+
+func TestNoMoreJoinWhereManyHaveJoinedAndNeverCome(t *testing.T) {
+	m := newManager(t)
+	standing, err := m.client.Token(m.ctx, api.RoleWorker)
+	require.NoError(t, err)
+	once, err := m.client.CreateToken(m.ctx, api.TokenRequest{Role: api.RoleWorker, Uses: 1})
+	require.NoError(t, err)
+	awaited := joinRequest(t, standing.Token, api.RoleWorker)
+	_, err = m.client.Join(m.ctx, awaited)
+	require.NoError(t, err)
+	tx := &store.Tx{}
+	for i := range mostAwaited - 1 {
+		tx.Create(&api.Node{Meta: api.Meta{ID: fmt.Sprint("never", i)}, Name: fmt.Sprint("never", i), Role: api.RoleWorker, Number: uint16(100 + i), Runs: true})
+	}
+	revision, err := m.store.Commit(m.ctx, tx)
+	require.NoError(t, err)
+	_, err = m.store.WaitFor(m.ctx, revision)
+	require.NoError(t, err)
+
+	late := joinRequest(t, once.Token, api.RoleWorker)
+	late.Name = "late"
+	_, err = m.client.Join(m.ctx, late)
+	requireCode(t, api.CodeUnavailable, err) // with which hosts try again
+	require.ErrorContains(t, err, "1000 workers have joined and were never seen")
+	require.Equal(t, 1, m.usesLeft(once.ID))
+	_, err = m.client.Join(m.ctx, awaited)
+	require.NoError(t, err, "it has joined already, and asks for its answer")
+	manager, err := m.client.CreateToken(m.ctx, api.TokenRequest{Role: api.RoleManager, Uses: 1})
+	require.NoError(t, err)
+	another := joinRequest(t, manager.Token, api.RoleManager)
+	another.Name, another.API = "m2", "10.0.0.2:6720"
+	_, err = m.client.Join(m.ctx, another)
+	require.NoError(t, err)
+
+	m.put(&api.NodeStatus{Meta: api.Meta{ID: "never7"}, State: api.NodeReady})
+	_, err = m.client.Join(m.ctx, late)
+	require.NoError(t, err, "one of them came")
 }
 
 func TestAJoinThatIsAskedForAgainIsTheSame(t *testing.T) {

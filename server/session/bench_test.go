@@ -86,6 +86,7 @@ func seed(b *testing.B, s store.Store, nodes int) {
 	tx.Set(&api.Revision{Meta: api.Meta{ID: "service1.1"}, Service: "service1", Number: 1, Spec: api.ServiceSpec{Name: "web"}})
 	for i := range nodes {
 		tx.Set(&api.Node{Meta: api.Meta{ID: nodeID(i)}, Name: nodeID(i), Role: api.RoleWorker})
+		tx.Set(&api.NodeStatus{Meta: api.Meta{ID: nodeID(i)}, State: api.NodeDown})
 	}
 	revision, err := s.Commit(b.Context(), tx)
 	require.NoError(b, err)

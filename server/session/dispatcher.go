@@ -148,7 +148,7 @@ func (d *Dispatcher) follow(ctx context.Context, watcher store.Watcher) error {
 func (d *Dispatcher) observe(update store.Update) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	base := d.snapshot.Revision()
+	before, base := d.snapshot, d.snapshot.Revision()
 	d.snapshot = update.Snapshot
 	close(d.newer)
 	d.newer = make(chan struct{})
@@ -161,8 +161,13 @@ func (d *Dispatcher) observe(update store.Update) {
 			d.observeStatus(change)
 		case api.KindCluster:
 			d.observeSettings()
-			b.everyone.renewed = true
+			if toldOf(change.Old) != toldOf(change.New) {
+				b.everyone.renewed = true
+			}
 		}
+	}
+	if retryOf(before) != retryOf(update.Snapshot) {
+		b.everyone.renewed = true
 	}
 	if b.everyone.renewed || b.everyone.toDo() {
 		for _, p := range d.nodes {

@@ -42,8 +42,12 @@ func (p pace) next(now time.Time) time.Duration {
 const renewalsPerSecond = 200
 
 func renewWithin(snapshot *store.Snapshot) time.Duration {
-	return time.Duration(store.Count[api.Node](snapshot)) * time.Second / renewalsPerSecond
+	return time.Duration(heardOf(snapshot)) * time.Second / renewalsPerSecond
 }
+
+// heardOf is how many nodes there are to reckon with: who joined and never came asks
+// for nothing.
+func heardOf(snapshot *store.Snapshot) int { return store.Count[api.NodeStatus](snapshot) }
 
 // pace is how the two ends of a session know that the other is there.
 type pace struct {
@@ -57,7 +61,7 @@ type pace struct {
 
 // paceOf is the pace of sessions that begin now.
 func paceOf(snapshot *store.Snapshot) pace {
-	timeout, nodes := NodeTimeout(snapshot), time.Duration(store.Count[api.Node](snapshot))
+	timeout, nodes := NodeTimeout(snapshot), time.Duration(heardOf(snapshot))
 	p := pace{beat: timeout / beats, timeout: timeout, gap: nodes * gapPerNode}
 	if p.gap < leastGap {
 		p.gap = 0

@@ -200,21 +200,37 @@ func (d *Dispatcher) tryTellAll(s *session) <-chan struct{} {
 // welcome makes the answer to Hello, which is sent again when it changes.
 func (s *session) welcome(snapshot *store.Snapshot) *wire.Welcome {
 	welcome := &wire.Welcome{Heartbeat: s.pace.beat, Timeout: s.pace.timeout, Host: s.pace.host, Managers: Managers(snapshot)}
-	welcome.Retry = retryOf(store.Count[api.Node](snapshot))
+	welcome.Retry = retryOf(snapshot)
 	if node := store.Get[api.Node](snapshot, s.node); node != nil {
 		welcome.Node = *node
 	}
-	if cluster := store.Get[api.Cluster](snapshot, api.ClusterID); cluster != nil {
-		welcome.Cluster, welcome.Roots, welcome.DataPort = cluster.Identity, cluster.Roots, cluster.Settings.Data()
-		welcome.Issuer, welcome.RenewWithin = cluster.CA.Issuer, renewWithin(snapshot)
-	}
+	told := toldOf(store.Get[api.Cluster](snapshot, api.ClusterID))
+	welcome.Cluster, welcome.Roots, welcome.DataPort = told.identity, []byte(told.roots), told.dataPort
+	welcome.Issuer, welcome.RenewWithin = told.issuer, renewWithin(snapshot)
 	return welcome
 }
 
+// told is what a welcome has of the cluster's object. Each host that joins changes other
+// things in that, of which nobody has to hear.
+type told struct {
+	identity, roots, issuer string
+	dataPort                uint16
+}
+
+func toldOf(object api.Object) told {
+	cluster, _ := object.(*api.Cluster)
+	if cluster == nil {
+		return told{}
+	}
+	return told{cluster.Identity, string(cluster.Roots), cluster.CA.Issuer, cluster.Settings.Data()}
+}
+
 // retryOf is the longest pause between a node's tries in a cluster of so many: managers
-// that have just come back are asked some thousand times a second at most.
-func retryOf(nodes int) time.Duration {
-	return min(max(time.Duration(nodes)*time.Millisecond, time.Second), 5*time.Second)
+// that have just come back are asked some thousand times a second at most. It is whole
+// seconds, so that hardly any node that comes changes it for all.
+func retryOf(snapshot *store.Snapshot) time.Duration {
+	nodes := time.Duration(heardOf(snapshot)) * time.Millisecond
+	return min(max((nodes+time.Second-1).Truncate(time.Second), time.Second), 5*time.Second)
 }
 
 // nodePeer checks that a request comes from a node.
