@@ -13,17 +13,17 @@ import (
 // its name.
 //
 //	stranger ──▶ proven ──▶ closed
-//	    └──(makes room for another)──▶ closed
+//	    └───────────┴──(makes room for another)──▶ closed
 type connection struct {
 	net.Conn
 	gate *Gate
 
 	// Guarded by the gate.
 	source, site *account
-	place        *list.Element // among the strangers; nil for who is none
+	name         *account      // once it is proven
+	place        *list.Element // among the strangers or the proven; nil when it counts no more
 
 	mu     sync.Mutex // before the gate's
-	name   *account
 	closed bool
 	end    *time.Timer
 }
@@ -65,23 +65,26 @@ func addressOf(address net.Addr) netip.Addr {
 var errTooMany = errors.New("too many connections by one certificate")
 
 // prove lets the connection count for a name from now on, unless that has too many
-// (errTooMany) or the connection has ended (net.ErrClosed).
-func (c *connection) prove(name string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.gate.mu.Lock()
-	defer c.gate.mu.Unlock()
+// (errTooMany) or the connection has ended (net.ErrClosed). The other one has to be
+// closed, if there is one: it has made room.
+func (c *connection) prove(name string) (oldest *connection, err error) {
+	g := c.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if c.place == nil {
-		return net.ErrClosed
+		return nil, net.ErrClosed
 	}
-	to := c.gate.name(name)
-	if to.connections >= c.gate.limits.Connections {
-		return errTooMany
+	to := g.name(name)
+	if to.connections >= g.limits.Connections {
+		return nil, errTooMany
 	}
-	c.gate.strangers.remove(c)
-	to.connections++
-	c.name = to
-	return nil
+	if g.proven.Len() >= g.limits.AllConnections {
+		oldest = g.proven.oldestOfMost()
+		g.proven.remove(oldest)
+	}
+	g.strangers.remove(c)
+	g.proven.add(c, to)
+	return oldest, nil
 }
 
 // hurry ends the connection after a while, whatever is going on.
@@ -103,9 +106,11 @@ func (c *connection) Close() error {
 			c.end.Stop()
 		}
 		c.gate.mu.Lock()
-		if c.name != nil {
-			c.name.connections--
-		} else if c.place != nil {
+		switch {
+		case c.place == nil: // it has made room
+		case c.name != nil:
+			c.gate.proven.remove(c)
+		default:
 			c.gate.strangers.remove(c)
 		}
 		c.gate.mu.Unlock()
@@ -144,6 +149,37 @@ func (s *strangers) oldestOfMost() *connection {
 	var most *connection
 	for each := s.Front(); each != nil; each = each.Next() {
 		if c := each.Value.(*connection); most == nil || c.site.connections > most.site.connections {
+			most = c
+		}
+	}
+	return most
+}
+
+// proven are the connections of those who have, the oldest first.
+type proven struct{ list.List }
+
+func (p *proven) add(c *connection, name *account) {
+	c.name, c.place = name, p.PushBack(c)
+	c.name.connections++
+	c.source.proven++
+}
+
+func (p *proven) remove(c *connection) {
+	p.Remove(c.place)
+	c.place = nil
+	c.name.connections--
+	c.source.proven--
+}
+
+// oldestOfMost is the first one of the name that has most; of several, of the one whose
+// source has most. So nodes that have the few that they need stay, also where somebody has
+// as many names as he likes, or shares an address with them.
+func (p *proven) oldestOfMost() *connection {
+	var most *connection
+	for each := p.Front(); each != nil; each = each.Next() {
+		c := each.Value.(*connection)
+		if most == nil || c.name.connections > most.name.connections ||
+			c.name.connections == most.name.connections && c.source.proven > most.source.proven {
 			most = c
 		}
 	}

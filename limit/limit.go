@@ -14,7 +14,8 @@
 // A new stranger is never kept out by those that are there: where there is no room,
 // the oldest one of its source goes, or the oldest of the site that has most. Who
 // opens many and says nothing only loses them sooner, and a node that comes back has
-// its handshake done before its turn comes.
+// its handshake done before its turn comes. Nor are those who have proved who they are
+// kept out by others who have: the oldest connection of the name that has most goes.
 //
 // The numbers (see Default) follow from what things cost. A TLS 1.3 handshake with
 // P-256 on both sides takes some 0.3 ms of a core, one that is garbage less: 500 a
@@ -41,8 +42,9 @@ type Limits struct {
 	// Strangers are the connections that have not proved who they are: of one source
 	// and of all. The oldest make room for new ones.
 	Strangers, AllStrangers int
-	// Connections of one name.
-	Connections int
+	// Connections of one name and of all names. Where there are so many, those of the name
+	// that has most make room.
+	Connections, AllConnections int
 	// HandshakeTimeout is for a handshake, StrangerLife for all that who has no
 	// certificate does on one connection.
 	HandshakeTimeout, StrangerLife time.Duration
@@ -69,7 +71,7 @@ type Limits struct {
 func Default() Limits {
 	return Limits{
 		Handshakes: 500, HandshakesBurst: 2000,
-		Strangers: 512, AllStrangers: 4096, Connections: 256,
+		Strangers: 512, AllStrangers: 4096, Connections: 256, AllConnections: 12_000,
 		HandshakeTimeout: 10 * time.Second, StrangerLife: time.Minute,
 		Requests: 20, AllRequests: 100, AtOnce: 16,
 		BodyLimit: 64 << 10, BodyTimeout: 10 * time.Second,
@@ -85,6 +87,7 @@ type Gate struct {
 
 	mu        sync.Mutex
 	strangers strangers
+	proven    proven
 	sources   ledger[netip.Prefix]
 	sites     ledger[netip.Prefix]
 	names     ledger[string]
@@ -99,12 +102,19 @@ type ledger[K comparable] struct {
 
 // account is what one source, site or name has to its debit.
 type account struct {
-	connections int
+	connections int // of strangers or, by a name, proven ones
+	proven      int // connections of a source
 	requests    int // being answered
 	handshakes  *rate.Limiter
 	tokens      *rate.Limiter // of requests or costs
 	failures    *rate.Limiter
 }
+
+// spareConnections are for those that are about to be closed.
+const spareConnections = 256
+
+// Most is how many connections a Gate has at once.
+func (g *Gate) Most() int { return g.limits.AllStrangers + g.limits.AllConnections + spareConnections }
 
 // NewGate makes a Gate; the zero value of Limits means Default.
 func NewGate(limits Limits) *Gate {
@@ -192,7 +202,7 @@ func (l *ledger[K]) of(key K, open func() *account) *account {
 // idle says that forgetting the account changes nothing.
 func (a *account) idle() bool {
 	full := func(l *rate.Limiter) bool { return l == nil || l.Tokens() >= float64(l.Burst()) }
-	return a.connections == 0 && a.requests == 0 && full(a.handshakes) && full(a.tokens) && full(a.failures)
+	return a.connections == 0 && a.proven == 0 && a.requests == 0 && full(a.handshakes) && full(a.tokens) && full(a.failures)
 }
 
 // Spend takes cost from what a name may cause; it is false when there is not

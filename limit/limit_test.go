@@ -56,10 +56,22 @@ func (a arrivals) admit(from string, goes *connection) *connection {
 	require.NotNil(a.t, conn)
 	require.Same(a.t, goes, oldest)
 	if oldest != nil {
-		require.ErrorIs(a.t, oldest.prove("too late"), net.ErrClosed)
+		_, err := oldest.prove("too late")
+		require.ErrorIs(a.t, err, net.ErrClosed)
 		require.NoError(a.t, oldest.Close())
 	}
 	return conn
+}
+
+// prove lets one in that has to make room for nobody, or for the one that has to go.
+func (a arrivals) prove(conn *connection, name string, goes *connection) {
+	a.t.Helper()
+	oldest, err := conn.prove(name)
+	require.NoError(a.t, err)
+	require.Same(a.t, goes, oldest)
+	if oldest != nil {
+		require.NoError(a.t, oldest.Close())
+	}
 }
 
 // requireEmpty says that nothing is counted any more.
@@ -69,8 +81,10 @@ func (a arrivals) requireEmpty() {
 	for _, ledger := range []map[netip.Prefix]*account{a.gate.sources.accounts, a.gate.sites.accounts} {
 		for _, each := range ledger {
 			require.Zero(a.t, each.connections)
+			require.Zero(a.t, each.proven)
 		}
 	}
+	require.Zero(a.t, a.gate.proven.Len())
 	for _, each := range a.gate.names.accounts {
 		require.Zero(a.t, each.connections)
 	}
@@ -86,10 +100,11 @@ func TestStrangersHaveTheirShareAndTheProvenNoneOfIt(t *testing.T) {
 	third := a.admit("10.0.0.1:3", first)
 	fourth := a.admit("10.0.0.3:1", second)
 
-	require.NoError(t, third.prove("worker/w1"))
-	require.NoError(t, other.prove("worker/w1"))
+	a.prove(third, "worker/w1", nil)
+	a.prove(other, "worker/w1", nil)
 	fifth, sixth := a.admit("10.0.0.1:4", nil), a.admit("10.0.0.1:5", nil)
-	require.ErrorIs(t, fifth.prove("worker/w1"), errTooMany, "those that are proven count for their name")
+	_, err := fifth.prove("worker/w1")
+	require.ErrorIs(t, err, errTooMany, "those that are proven count for their name")
 	for _, conn := range []*connection{first, second, third, other, fourth, fifth, sixth, sixth} { // closed twice, counted once
 		require.NoError(t, conn.Close())
 	}
@@ -109,8 +124,8 @@ func TestWhoHasMostMakesRoom(t *testing.T) {
 	back := a.admit("192.0.2.1:1", theirs[0])
 	a.admit("[2001:db8:2::1]:2", theirs[1])
 	a.admit("[2001:db8:1:99::1]:1", theirs[2])
-	require.NoError(t, node.prove("worker/w1"), "whatever its age")
-	require.NoError(t, back.prove("worker/w2"))
+	a.prove(node, "worker/w1", nil) // whatever its age
+	a.prove(back, "worker/w2", nil)
 	// Where everybody has one, the oldest goes.
 	for each := a.gate.strangers.Front(); each != nil; each = a.gate.strangers.Front() {
 		each.Value.(*connection).Close()
@@ -122,6 +137,38 @@ func TestWhoHasMostMakesRoom(t *testing.T) {
 	}
 	last := a.admit("192.0.2.1:2", all[0])
 	for _, conn := range append(all, node, back, last) {
+		require.NoError(t, conn.Close())
+	}
+	a.requireEmpty()
+}
+
+func TestWhoHasMostCertificatesMakesRoomForOthers(t *testing.T) {
+	limits := Default()
+	limits.Connections, limits.AllConnections = 3, 9
+	a := arrivals{t, NewGate(limits)}
+	var all []*connection
+	prove := func(from, name string, goes *connection) *connection {
+		conn := a.admit(from, nil)
+		a.prove(conn, name, goes)
+		all = append(all, conn)
+		return conn
+	}
+	node := prove("10.0.0.1:1", "worker/w1", nil)
+	var theirs []*connection
+	for _, name := range []string{"worker/a", "worker/b"} {
+		for range 3 {
+			theirs = append(theirs, prove("10.0.0.9:1", name, nil))
+		}
+	}
+	neighbour := prove("10.0.0.9:1", "worker/w2", nil)
+	prove("10.0.0.1:2", "worker/w1", nil)
+	prove("10.0.0.2:1", "worker/w3", theirs[0])
+	prove("10.0.0.9:1", "worker/a", theirs[3])  // its own, for a moment
+	prove("10.0.0.9:1", "worker/w2", theirs[1]) // a neighbour is not meant
+	prove("10.0.0.3:1", "worker/w4", theirs[2]) // four names have two, and theirs are of one address
+	require.NotNil(t, node.place, "whatever its age")
+	require.NotNil(t, neighbour.place)
+	for _, conn := range all {
 		require.NoError(t, conn.Close())
 	}
 	a.requireEmpty()

@@ -103,12 +103,19 @@ func (l *Listener) shake(conn *connection) {
 	}
 	if name, ok := l.proven(secure.ConnectionState()); !ok {
 		conn.hurry(l.gate.limits.StrangerLife)
-	} else if err := conn.prove(name); err != nil {
+	} else {
+		oldest, err := conn.prove(name)
+		if oldest != nil {
+			l.log.Warn("too many connections: one of the certificate that has most goes", zap.Stringer("from", oldest.RemoteAddr()))
+			oldest.Close()
+		}
 		if errors.Is(err, errTooMany) {
 			l.log.Warn(err.Error(), zap.String("name", name), zap.Stringer("from", conn.RemoteAddr()))
 		}
-		conn.Close()
-		return
+		if err != nil {
+			conn.Close()
+			return
+		}
 	}
 	select {
 	case l.ready <- secure:

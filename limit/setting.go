@@ -38,6 +38,7 @@ var settings = []setting{
 	numberOf("wrong-tokens", 0.01, parseFloat, func(l *Limits) *float64 { return &l.Failures }),
 	numberOf("wrong-tokens-burst", 1, parseCount[int], func(l *Limits) *int { return &l.FailuresBurst }),
 	numberOf("connections", 16, parseCount[int], func(l *Limits) *int { return &l.Connections }),
+	numberOf("all-connections", 64, parseCount[int], func(l *Limits) *int { return &l.AllConnections }),
 	numberOf("worker-requests", 1, parseFloat, func(l *Limits) *float64 { return &l.Costs }),
 	numberOf("worker-requests-burst", 50, parseCount[int], func(l *Limits) *int { return &l.CostsBurst }),
 }
@@ -76,6 +77,9 @@ func (l *Limits) Set(name, text string) error {
 func (l *Limits) Check() error {
 	if l.Strangers > l.AllStrangers {
 		return fmt.Errorf("limit strangers=%d: that is more than all-strangers=%d", l.Strangers, l.AllStrangers)
+	}
+	if l.Connections > l.AllConnections {
+		return fmt.Errorf("limit connections=%d: that is more than all-connections=%d", l.Connections, l.AllConnections)
 	}
 	if l.Requests > l.AllRequests {
 		return fmt.Errorf("limit requests=%v: that is more than all-requests=%v", l.Requests, l.AllRequests)

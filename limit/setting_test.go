@@ -57,6 +57,9 @@ func TestAWrongLimitIsRefused(t *testing.T) {
 	l.Strangers = l.AllStrangers + 1
 	require.ErrorContains(t, l.Check(), "more than all-strangers=4096")
 	l = Default()
+	l.Connections = l.AllConnections + 1
+	require.ErrorContains(t, l.Check(), "more than all-connections=12000")
+	l = Default()
 	l.Requests = l.AllRequests + 1
 	require.ErrorContains(t, l.Check(), "more than all-requests=100")
 }

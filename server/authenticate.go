@@ -11,6 +11,15 @@ import (
 	"github.com/orc-project/orc/store"
 )
 
+// refuse answers who is not let in. Who has a better certificate now shows it on the
+// next connection, and who was removed has no more business on this one.
+func refuse(w http.ResponseWriter, err error) {
+	if api.CodeOf(err) == api.CodeUnauthorized || api.ReasonOf(err) == api.ReasonRemoved {
+		w.Header().Set("Connection", "close")
+	}
+	session.Refuse(w, err)
+}
+
 // authenticate says to the handlers who sent a request (ca.PeerFrom). A node is
 // what the database says of it, at most: one that was removed is refused, and
 // one that was demoted is a worker whatever its certificate says.
@@ -22,16 +31,13 @@ func (s *Server) authenticate(next http.Handler) http.Handler {
 		}
 		peer, err := s.peer(r)
 		if err != nil {
-			if api.CodeOf(err) == api.CodeUnauthorized {
-				w.Header().Set("Connection", "close") // who has a better certificate now shows it on the next
-			}
-			session.Refuse(w, err)
+			refuse(w, err)
 			return
 		}
 		guest, r, leave := s.guests.enter(w, r, peer)
 		defer leave()
 		if err := s.standing(s.config.Store.Snapshot(), guest); err != nil { // since a moment
-			session.Refuse(w, err)
+			refuse(w, err)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -76,36 +76,6 @@ func TestWrongTokensCost(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, answer)
 }
 
-func TestOneCertificateHasSoManyConnections(t *testing.T) {
-	c := newTarget(t)
-	config := c.certificate("w1", ca.RoleWorker).Client()
-	var open []net.Conn
-	t.Cleanup(func() {
-		for _, conn := range open {
-			conn.Close()
-		}
-	})
-	refused := 0
-	for range limit.Default().Connections + 10 {
-		conn, err := tls.DialWithDialer(dialer(agentAddress), "tcp", c.address, config)
-		require.NoError(t, err)
-		open = append(open, conn)
-		if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
-			refused++
-			continue
-		}
-		// The server's settings come first of all, or the connection's end.
-		framer := http2.NewFramer(conn, conn)
-		if err := framer.WriteSettings(); err != nil {
-			refused++
-		} else if _, err := framer.ReadFrame(); err != nil {
-			refused++
-		}
-	}
-	require.Equal(t, 10, refused)
-	require.Equal(t, http.StatusOK, c.get(t, c.clientFrom(agentAddress, c.certificate("ann", ca.RoleClient).Client()), "/v1/cluster"), "others are not meant")
-}
-
 func TestAWorkerThatAsksTooMuchIsRefused(t *testing.T) {
 	c := newTarget(t)
 	busy := c.clientFrom(agentAddress, c.certificate("w1", ca.RoleWorker).Client())

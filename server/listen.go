@@ -24,11 +24,11 @@ import (
 )
 
 const (
-	// maxConnections at once; each is a node, a manager or a client.
-	maxConnections = 16384
-	headerTimeout  = 10 * time.Second // of the TLS handshake too
-	idleTimeout    = 2 * time.Minute
-	shutdownGrace  = 2 * time.Second
+	// localConnections are those at once on a unix socket.
+	localConnections = 16384
+	headerTimeout    = 10 * time.Second // of the TLS handshake too
+	idleTimeout      = 2 * time.Minute
+	shutdownGrace    = 2 * time.Second
 	// lastWords is how long an answer takes from the end of its handler to the
 	// client.
 	lastWords = 100 * time.Millisecond
@@ -75,7 +75,7 @@ func ListenUnix(path string) (net.Listener, error) {
 // ServeLocal answers on the unix socket of a node that is no manager, until ctx
 // ends.
 func ServeLocal(ctx context.Context, handler http.Handler, listener net.Listener, log *zap.Logger) error {
-	return serve(ctx, local(handler, log), bounded(listener))
+	return serve(ctx, local(handler, log), bounded(listener, localConnections))
 }
 
 // ServeRemote answers at the address of a manager that has not begun, until ctx
@@ -103,7 +103,7 @@ func serveRemote(ctx context.Context, gate *limit.Gate, handler http.Handler, li
 		peer, ok := ca.PeerOf(&state)
 		return nameOf(peer), ok
 	}
-	return serve(ctx, server, gate.Listen(bounded(listener), server.TLSConfig, proven, log.Named("http")))
+	return serve(ctx, server, gate.Listen(bounded(listener, gate.Most()), server.TLSConfig, proven, log.Named("http")))
 }
 
 // nameOf is what a certificate's connections are counted by.
@@ -176,8 +176,8 @@ func (c *counter) wait(ctx context.Context) {
 }
 
 // bounded bounds the connections that are open at once.
-func bounded(listener net.Listener) net.Listener {
-	return &limitedListener{Listener: listener, slots: make(chan struct{}, maxConnections)}
+func bounded(listener net.Listener, most int) net.Listener {
+	return &limitedListener{Listener: listener, slots: make(chan struct{}, most)}
 }
 
 type limitedListener struct {

@@ -98,7 +98,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	handler := s.handler(answers)
 	group.Go(func() error { return serveRemote(ctx, s.gate, handler, s.config.TCP, s.config.Credentials, s.log) })
-	group.Go(func() error { return serve(ctx, local(handler, s.log), bounded(s.config.Unix)) })
+	group.Go(func() error { return serve(ctx, local(handler, s.log), bounded(s.config.Unix, localConnections)) })
 	if err := group.Wait(); !errors.Is(err, context.Canceled) {
 		return err
 	}
