@@ -72,6 +72,7 @@ type Agent struct {
 	keeper *housekeeping.Keeper
 	slots  chan struct{}
 	outbox outbox
+	taking sync.Mutex // Apply's
 
 	mu       sync.Mutex
 	tasks    map[string]*task
@@ -209,13 +210,15 @@ func patiently[T any](ctx context.Context, log *zap.Logger, ask func(context.Con
 // Apply takes a manager's message in: first to disk, then to the tasks. One message is
 // taken in at a time.
 func (a *Agent) Apply(down wire.Down) error {
+	a.taking.Lock()
+	defer a.taking.Unlock()
 	if a.config.Networks != nil && down.Error == nil && a.config.Networks.Apply(down) {
 		a.wakeUnplaced()
 	}
 	if !down.Full && len(down.Tasks) == 0 && len(down.Removed) == 0 && len(down.Specs) == 0 && len(down.Files) == 0 {
 		return nil
 	}
-	// Nothing else changes the set, so that others need not wait for the disk.
+	// Nothing else changes the set, so that others need not wait for the disk with mu.
 	next := a.set.apply(down)
 	if err := next.save(a.assignmentsFile()); err != nil {
 		// What was assigned is acted on all the same: it is only not known after a

@@ -48,6 +48,7 @@ func (n *process) serveAgent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.agent <- worker
 	client := session.New(session.Config{
 		Node: worker, Managers: n.managers(), File: n.managersFile(), TLS: n.credentials.Client,
 		Info:     func() api.NodeInfo { return n.describe(rt, engine, fabric) },

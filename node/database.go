@@ -131,7 +131,8 @@ func (n *process) introduce(ctx context.Context) error {
 		}
 		node := store.Get[api.Node](snapshot, n.identity.ID)
 		if node == nil {
-			return api.Errorf(api.CodeForbidden, "this node was removed from the cluster: empty %s to let it join again", n.dir.path)
+			return api.Errorf(api.CodeForbidden, "this node was removed from the cluster: empty %s to let it join again", n.dir.path).
+				Because(api.ReasonRemoved)
 		}
 		address, _ := n.advertised()
 		if node.API == address && node.Runs == n.runsContainers() {

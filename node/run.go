@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/orc-project/orc/agent"
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/server"
 	"github.com/orc-project/orc/server/ca"
@@ -50,6 +51,7 @@ func newProcess(config Config, dir *directory, log *zap.Logger) *process {
 		config: config, dir: dir, log: log, told: make(chan struct{}, 1), locking: make(chan struct{}, 1),
 		outdated: make(chan time.Duration, 1), describing: make(chan struct{}, 1), acknowledging: make(chan struct{}, 1),
 		moved: make(chan struct{}), readdressed: make(chan struct{}, 1),
+		agent: make(chan *agent.Agent, 1),
 	}
 }
 
@@ -64,9 +66,10 @@ type process struct {
 	wrap        seal.Wrap  // that they are wrapped by on the disk
 	// tcp and unix are open until a part of the node takes them over.
 	tcp, unix net.Listener
-	lingering sync.WaitGroup // servers of a time before
-	database  *database      // a manager's
-	new       *founding      // of a cluster that is being made
+	lingering sync.WaitGroup    // servers of a time before
+	database  *database         // a manager's
+	new       *founding         // of a cluster that is being made
+	agent     chan *agent.Agent // once it is there, if there is to be one
 	// called is what the cluster calls this node, told that somebody said so.
 	called  api.Role
 	told    chan struct{}
@@ -215,11 +218,12 @@ func (n *process) become(ctx context.Context) error {
 func (n *process) serve(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	lasting, end := context.WithCancel(context.WithoutCancel(ctx))
+	runs := n.runsContainers()
 	group.Go(func() error {
 		defer end()
-		return n.serveRole(ctx)
+		return n.serveToTheEnd(ctx, runs)
 	})
-	if n.runsContainers() {
+	if runs {
 		group.Go(func() error { return n.serveAgent(lasting) })
 	}
 	group.Go(func() error { return n.renewLoop(ctx) })
@@ -232,6 +236,25 @@ func (n *process) serve(ctx context.Context) error {
 	err := group.Wait()
 	stopping(n.log)
 	return unlessDone(ctx, err)
+}
+
+// serveToTheEnd is serveRole. A manager that was removed runs nothing any more for its
+// cluster, which gives the addresses of its containers to others: its process ends when
+// they have stopped, for nobody else would stop them.
+func (n *process) serveToTheEnd(ctx context.Context, containers bool) error {
+	err := n.serveRole(ctx)
+	if !containers || api.ReasonOf(err) != api.ReasonRemoved {
+		return err
+	}
+	n.log.Error("this manager ends when its containers have stopped", zap.Error(err))
+	select {
+	case worker := <-n.agent:
+		if err := worker.Leave(ctx); err != nil {
+			n.log.Warn("this manager ends before its containers have stopped: they are stopped when it starts again", zap.Error(err))
+		}
+	case <-ctx.Done():
+	}
+	return err
 }
 
 // close ends what run opened.

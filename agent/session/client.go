@@ -60,6 +60,7 @@ type Client struct {
 	config   Config
 	log      *zap.Logger
 	managers managers
+	removal  removal
 	acted    <-chan struct{} // closed when nothing of earlier sessions is acted on any more
 	longest  time.Duration   // between tries to connect
 }
@@ -93,6 +94,9 @@ func (c *Client) Run(ctx context.Context) error {
 		if welcomed {
 			wait = firstPause
 			c.managers.leave(address)
+		}
+		if c.removal.note(address, welcomed, err, c.managers.round(), time.Now()) {
+			c.leave()
 		}
 		c.log.Warn("not connected to a manager", zap.String("manager", address), zap.Error(err), zap.Duration("nextTryIn", wait))
 		// Jitter, so that nodes that lost a manager together don't return together.

@@ -50,11 +50,23 @@ func (m *managers) next() string {
 	for range m.list {
 		address = m.list[m.at%len(m.list)]
 		m.at++
-		if at, err := netip.ParseAddrPort(address); err != nil || at.Addr().Unmap() != m.lost {
+		if !m.isLost(address) {
 			break
 		}
 	}
 	return address
+}
+
+// round are the addresses that next goes through.
+func (m *managers) round() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(m.list), m.isLost)
+}
+
+func (m *managers) isLost(address string) bool {
+	at, err := netip.ParseAddrPort(address)
+	return err == nil && at.Addr().Unmap() == m.lost
 }
 
 // lose notes an address that was this host's own; one that is not valid ends that.
