@@ -33,6 +33,7 @@ type Reason string
 // The reasons.
 const (
 	ReasonRemoved   Reason = "removed"   // the node that asked is no part of the cluster any more
+	ReasonDemoted   Reason = "demoted"   // the manager that asked is a worker now
 	ReasonSplit     Reason = "split"     // the manager that asked is another cluster since it was forced to go on
 	ReasonUnwritten Reason = "unwritten" // for certain nothing was written, and nothing will be
 )

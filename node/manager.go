@@ -23,17 +23,24 @@ func (n *process) manage(ctx context.Context) error {
 	if n.database == nil { // else the cluster was founded with it
 		starting := api.Errorf(api.CodeUnavailable, "this manager is starting: it waits for most of the others").Because(api.ReasonUnwritten)
 		err := n.refuseWhile(ctx, starting, n.joinDatabase)
-		if errors.Is(err, store.ErrRemoved) {
-			return n.reconsider(ctx)
-		}
 		if err != nil {
-			return err
+			return n.unlessOut(ctx, err)
 		}
 	}
-	err := n.serveManager(ctx)
-	if errors.Is(err, store.ErrRemoved) {
+	return n.unlessOut(ctx, n.serveManager(ctx))
+}
+
+// unlessOut finds out what the node is when its database, or the others, say that it is
+// no manager; else it returns the error that ended its part.
+func (n *process) unlessOut(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, store.ErrRemoved):
 		n.closeDatabase()
 		return n.reconsider(ctx)
+	case errors.Is(err, errDemoted):
+		n.closeDatabase()
+		n.log.Warn("asking what this node is", zap.Error(err))
+		return n.askRole(ctx)
 	}
 	return err
 }

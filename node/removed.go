@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -49,11 +50,18 @@ func (n *process) unlessRemoved(ctx context.Context, open func(context.Context) 
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)
+		before := silent
 		for sleep.For(opening, askRemoved) == nil {
-			if n.removed(opening) {
+			said := n.opinion(opening)
+			switch {
+			case said == accuses:
 				cancel(session.Removed())
 				return
+			case said == demotes && before == demotes:
+				cancel(errDemoted)
+				return
 			}
+			before = said
 		}
 	}()
 	err := open(opening)
@@ -68,13 +76,14 @@ func (n *process) unlessRemoved(ctx context.Context, open func(context.Context) 
 }
 
 // watchRemoved ends with store.ErrRemoved when this manager is without the others and
-// hears from them that it is out. Whose removal was agreed on hears that from the others'
+// hears from them that it is out, and with errDemoted when it hears that it is none. Whose removal was agreed on hears that from the others'
 // databases; who was left behind by one that was forced to go on does not, for it might
 // be one of many that are well.
 func (n *process) watchRemoved(ctx context.Context) error {
 	defer n.markQuorum(ended)
 	n.noteQuorum() // without one its database would not have opened
-	for said := 0; ; {
+	before, times := silent, 0
+	for {
 		asleep := time.Now()
 		if err := sleep.For(ctx, askApart); err != nil {
 			return err
@@ -82,31 +91,47 @@ func (n *process) watchRemoved(ctx context.Context) error {
 		if time.Since(asleep) > 2*askApart {
 			continue // it was stalled, and its database may not have noticed yet
 		}
-		switch {
-		case n.noteQuorum() || !n.removed(ctx):
-			said = 0
-		default:
-			said++
+		said := serves
+		if !n.noteQuorum() {
+			said = n.opinion(ctx)
 		}
-		if said == sureAfter {
+		if said != before {
+			before, times = said, 0
+		}
+		if times++; times < sureAfter {
+			continue
+		}
+		switch said {
+		case accuses:
 			return store.ErrRemoved
+		case demotes:
+			return errDemoted
 		}
 	}
 }
 
-// opinion is what another manager thinks of this node.
+// opinion is what another manager thinks of this node, the weightier the greater.
 type opinion int
 
 const (
 	silent  opinion = iota
+	demotes         // it says that this node is a worker
 	accuses         // it says that this node was removed
 	serves          // it serves the cluster, with this node as one of it
 )
 
-// removed says whether the others say that this node was removed. One that serves the
-// cluster and answers this node as one of it is believed more than any that says
-// otherwise: that may be one that was forced to go on alone behind the others' back.
-func (n *process) removed(ctx context.Context) bool {
+// errDemoted ends a manager's part that has lost the others, who call the node a worker.
+// It was demoted while it was away, or promoted behind the back of those who were forced
+// to go on or restored from a snapshot: then no database will say so.
+var errDemoted = errors.New("the other managers call this node a worker")
+
+// removed says whether the others say that this node was removed.
+func (n *process) removed(ctx context.Context) bool { return n.opinion(ctx) == accuses }
+
+// opinion is what the others think of this node. One that serves the cluster and answers
+// this node as one of it is believed more than any that says otherwise: that may be one
+// that was forced to go on alone behind the others' back.
+func (n *process) opinion(ctx context.Context) opinion {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	var asking sync.WaitGroup
 	defer asking.Wait()
@@ -116,16 +141,13 @@ func (n *process) removed(ctx context.Context) bool {
 	for _, address := range others {
 		asking.Go(func() { answers <- n.opinionOf(ctx, address) })
 	}
-	accused := false
+	weightiest := silent
 	for range others {
-		switch <-answers {
-		case serves:
-			return false
-		case accuses:
-			accused = true
+		if weightiest = max(weightiest, <-answers); weightiest == serves {
+			break
 		}
 	}
-	return accused
+	return weightiest
 }
 
 func (n *process) opinionOf(ctx context.Context, address string) opinion {
@@ -133,6 +155,8 @@ func (n *process) opinionOf(ctx context.Context, address string) opinion {
 	switch {
 	case api.ReasonOf(err) == api.ReasonRemoved:
 		return accuses
+	case api.ReasonOf(err) == api.ReasonDemoted:
+		return demotes
 	case api.ReasonOf(err) == api.ReasonSplit:
 		n.log.Error("a manager was forced to go on alone (--force-new-cluster) while this one had a quorum, and is another cluster now: stop orc on it, "+
 			"and let it join again with an empty data directory", zap.String("manager", address))

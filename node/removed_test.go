@@ -59,6 +59,9 @@ func forced(w http.ResponseWriter, _ *http.Request) { session.Refuse(w, session.
 // wrong is forced, and knows that the others were not lost.
 func wrong(w http.ResponseWriter, _ *http.Request) { session.Refuse(w, session.Split()) }
 
+// demoting calls the node a worker.
+func demoting(w http.ResponseWriter, _ *http.Request) { session.Refuse(w, session.Demoted()) }
+
 func starting(w http.ResponseWriter, _ *http.Request) {
 	session.Refuse(w, api.Errorf(api.CodeUnavailable, "this manager is starting"))
 }
@@ -143,6 +146,26 @@ func TestOneThatWasForcedRemovesNobodyFromAClusterThatServes(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, "https://m3", answer.Peers["m3"], "the others answer it")
+		})
+	}
+}
+
+func TestWhatTheOthersThinkOfAManager(t *testing.T) {
+	authority, err := ca.New("cluster1", time.Now())
+	require.NoError(t, err)
+	b := bystanders{t, authority}
+	forced, starting, well, calls, wrong := b.at(forced), b.at(starting), b.at(serving(true)), b.at(demoting), b.at(wrong)
+	for name, c := range map[string]struct {
+		others []string
+		want   opinion
+	}{
+		"it is a worker":                    {[]string{starting, calls}, demotes},
+		"it is a worker, or was removed":    {[]string{calls, forced}, accuses},
+		"another serves it":                 {[]string{calls, well}, serves},
+		"one that is another cluster since": {[]string{wrong, starting}, silent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, c.want, b.asking(c.others...).opinion(t.Context()))
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ var errRoleChanged = errors.New("the node's role has changed")
 //
 //	worker ──(told that it is a manager)──▶ manager: enters the database, serves
 //	   ▲                                     │  ▲──(its address has changed)──┘
-//	   └──(its database was removed, the others say worker)
+//	   └──(its database was removed or the others call it a worker, and they say worker)
 func (n *process) serveRole(ctx context.Context) error {
 	for {
 		var err error
@@ -103,10 +104,19 @@ func (n *process) calledManager() bool {
 	return n.called == api.RoleManager
 }
 
-// reconsider asks the other managers for the certificate of the role that the node
-// has now, which may be the same. The error is errRoleChanged when all is ready
-// for it.
+// reconsider is askRole for a node whose database is of no use any more, whatever its role.
 func (n *process) reconsider(ctx context.Context) error {
+	err := n.askRole(ctx)
+	if errors.Is(err, errRoleChanged) {
+		err = cmp.Or(n.forgetDatabase(), err)
+	}
+	return err
+}
+
+// askRole asks the other managers for the certificate of the role that the node has now,
+// which may be the same. The error is errRoleChanged when all is ready for it. A manager
+// keeps its database then: it may be a voter that the others need.
+func (n *process) askRole(ctx context.Context) error {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		err := n.renew(ctx, n.others(), true)
 		if err == nil {
@@ -119,9 +129,6 @@ func (n *process) reconsider(ctx context.Context) error {
 		if err := sleep.For(ctx, wait); err != nil {
 			return err
 		}
-	}
-	if err := n.forgetDatabase(); err != nil {
-		return err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 
@@ -118,4 +119,35 @@ func TestOnlyWhatAPersonMustMendEndsAManagerThatEnters(t *testing.T) {
 			require.Empty(t, answers)
 		})
 	}
+}
+
+func TestAManagerThatIsCalledAWorkerKeepsItsDatabaseUnlessItIsOne(t *testing.T) {
+	for name, c := range map[string]struct {
+		role api.Role
+		ends error
+		kept bool
+	}{
+		"a voter that others wait for":   {api.RoleManager, errDemoted, true},
+		"one whose database was removed": {api.RoleManager, store.ErrRemoved, false},
+		"a worker":                       {api.RoleWorker, errDemoted, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := changing(t, renewing(c.role))
+			db := n.dir.file("db")
+			require.NoError(t, os.Mkdir(db, 0o700))
+			require.ErrorIs(t, n.unlessOut(t.Context(), c.ends), errRoleChanged)
+			require.Equal(t, c.role, n.role())
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if !n.manages() {
+				require.ErrorIs(t, n.work(ctx), context.Canceled)
+			}
+			require.Equal(t, c.kept, exists(db))
+		})
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -64,22 +65,55 @@ func (s *Server) peer(r *http.Request) (ca.Peer, error) {
 			return ca.Peer{}, err
 		}
 		// It may have joined through another manager a moment ago.
-		revision, err := s.config.Store.Linearized(r.Context())
-		if err != nil {
-			return ca.Peer{}, api.Errorf(api.CodeUnavailable, "look up the node: %w", err)
-		}
-		snapshot, err := s.config.Store.WaitFor(r.Context(), revision)
-		if err != nil {
-			return ca.Peer{}, api.Errorf(api.CodeUnavailable, "look up the node: %w", err)
-		}
-		if node = store.Get[api.Node](snapshot, peer.ID); node == nil {
-			return ca.Peer{}, session.Removed()
+		var err error
+		if node, err = s.newest(r.Context(), peer.ID); err != nil {
+			return ca.Peer{}, err
 		}
 	}
-	if node.Role == api.RoleWorker {
-		peer.Role = ca.RoleWorker
+	if node.Role == api.RoleManager {
+		return peer, nil
 	}
+	if peer.Role == ca.RoleManager && r.URL.Path == "/v1/alive" {
+		return peer, s.demoted(r, peer)
+	}
+	peer.Role = ca.RoleWorker
 	return peer, nil
+}
+
+// demoted is what a manager hears of a node that shows a manager's certificate and is a
+// worker; nil if it is a manager since a moment. It goes by that what it is, so it is told
+// what is so now.
+func (s *Server) demoted(r *http.Request, peer ca.Peer) error {
+	if !s.gate.Spend(nameOf(peer), lookupCost) {
+		return tooMany()
+	}
+	node, err := s.newest(r.Context(), peer.ID)
+	switch {
+	case err != nil:
+		return err
+	case node.Role == api.RoleManager:
+		return nil
+	case ca.Term(r.TLS.PeerCertificates[0]) > node.Term && s.managers.Outlived(r, node):
+		return session.Split()
+	}
+	return session.Demoted()
+}
+
+// newest looks a node up, of which another manager may know more.
+func (s *Server) newest(ctx context.Context, id string) (*api.Node, error) {
+	revision, err := s.config.Store.Linearized(ctx)
+	if err != nil {
+		return nil, api.Errorf(api.CodeUnavailable, "look up the node: %w", err)
+	}
+	snapshot, err := s.config.Store.WaitFor(ctx, revision)
+	if err != nil {
+		return nil, api.Errorf(api.CodeUnavailable, "look up the node: %w", err)
+	}
+	node := store.Get[api.Node](snapshot, id)
+	if node == nil {
+		return nil, session.Removed()
+	}
+	return node, nil
 }
 
 // distrusted is what a peer hears whose certificate is of a root that is trusted no more.

@@ -10,6 +10,11 @@ func Removed() error {
 		Because(api.ReasonRemoved)
 }
 
+// Demoted is what a node hears that takes itself for a manager.
+func Demoted() error {
+	return api.Errorf(api.CodeForbidden, "this node is a worker of the cluster").Because(api.ReasonDemoted)
+}
+
 // Split is what a manager hears from one that was forced to go on without it, wrongly.
 func Split() error {
 	return api.Errorf(api.CodeUnavailable, "this manager was forced to go on without the others while they were alive: it is another cluster").
