@@ -60,7 +60,7 @@ func (n *process) keepKeys(ctx context.Context, snapshot *store.Snapshot, cluste
 		return nil
 	}
 	if self := store.Get[api.Node](snapshot, n.identity.ID); self == nil || self.KeyStep < cluster.Keys.Step {
-		if ready, err := n.takeKeyStep(ctx, cluster); err != nil || !ready {
+		if ready, err := n.takeKeyStep(ctx, snapshot, cluster); err != nil || !ready {
 			return err
 		}
 		if err := n.acknowledge(ctx, cluster.Keys.Step); err != nil {
@@ -90,16 +90,20 @@ func managersOf(snapshot *store.Snapshot) []*api.Node {
 
 // takeKeyStep does what the present step asks of every manager, and has it on the
 // disk. It is not ready while there is nothing to be done yet.
-func (n *process) takeKeyStep(ctx context.Context, cluster *api.Cluster) (ready bool, err error) {
+func (n *process) takeKeyStep(ctx context.Context, snapshot *store.Snapshot, cluster *api.Cluster) (ready bool, err error) {
 	keys := cluster.Keys
 	switch {
 	case keys.Phase == api.KeysSpread && keys.ID == 0:
 		if leads, _ := n.database.member.Leading(); leads {
-			return false, n.makeKey(ctx, keys.Step)
+			return false, n.makeKey(ctx, keys)
 		}
 		return false, nil
 	case keys.Phase == api.KeysSpread && !n.keys.Has(keys.ID):
-		if err := n.fetchKeys(ctx, keys.ID); err != nil {
+		err := n.fetchKeys(ctx, managersOf(snapshot), keys.ID)
+		if leads, _ := n.database.member.Leading(); leads && errors.Is(err, errKeyLost) {
+			return false, n.makeKey(ctx, keys)
+		}
+		if err != nil {
 			return false, err
 		}
 	case keys.Phase == api.KeysUse:
@@ -126,13 +130,23 @@ func (n *process) takeKeyStep(ctx context.Context, cluster *api.Cluster) (ready 
 	return true, n.saveRing(n.keys)
 }
 
-// makeKey makes the new key, and tells the others that there is one.
-func (n *process) makeKey(ctx context.Context, step int) error {
+// makeKey makes the new key, and tells the others that there is one. It takes the place of
+// one that was lost with who had made it: while a key is spread, nobody seals with it. What
+// was acknowledged of that one counts no more.
+func (n *process) makeKey(ctx context.Context, keys api.KeyRotation) error {
+	if keys.ID != 0 {
+		n.log.Warn("no manager has the new key any more: another one is made", zap.Uint32("lost", keys.ID))
+	}
 	id := n.keys.Add()
 	if err := n.saveRing(n.keys); err != nil {
 		return err
 	}
-	return n.changeKeys(ctx, step, func(keys *api.KeyRotation) { keys.ID = id })
+	return n.changeKeys(ctx, keys, func(next *api.KeyRotation) {
+		if next.ID != 0 {
+			next.Step++
+		}
+		next.ID = id
+	})
 }
 
 // advanceKeys begins the next step, for every manager has done this one.
@@ -150,17 +164,17 @@ func (n *process) advanceKeys(ctx context.Context, cluster *api.Cluster) error {
 	}
 	phase := next[cluster.Keys.Phase]
 	n.log.Info("rotating the database's keys", zap.String("done", string(cluster.Keys.Phase)))
-	return n.changeKeys(ctx, cluster.Keys.Step, func(keys *api.KeyRotation) {
+	return n.changeKeys(ctx, cluster.Keys, func(keys *api.KeyRotation) {
 		keys.Step++
 		keys.Phase = phase
 	})
 }
 
-// changeKeys writes how far the rotation is, unless another manager did.
-func (n *process) changeKeys(ctx context.Context, step int, change func(*api.KeyRotation)) error {
+// changeKeys writes how far the rotation is, unless another manager did since.
+func (n *process) changeKeys(ctx context.Context, since api.KeyRotation, change func(*api.KeyRotation)) error {
 	_, _, err := deploy.Commit(ctx, n.database.store, func(d *deploy.Draft) error {
 		before := store.Get[api.Cluster](d.Snapshot(), api.ClusterID)
-		if before == nil || before.Keys.Step != step {
+		if before == nil || before.Keys != since {
 			return nil
 		}
 		after := *before
@@ -186,11 +200,16 @@ func (n *process) acknowledge(ctx context.Context, step int) error {
 	return err
 }
 
+// errKeyLost says that every manager was asked, and none has the key. Who made it had it on
+// the disk before any other one heard of it, so it is no manager any more, or has lost its
+// disk. One that does not answer may have it: when that is lost, a person removes it.
+var errKeyLost = errors.New("no manager has the key any more")
+
 // fetchKeys gets the new key from another manager that has it: over the connection
 // between the two, never through the database.
-func (n *process) fetchKeys(ctx context.Context, id uint32) error {
+func (n *process) fetchKeys(ctx context.Context, managers []*api.Node, id uint32) error {
 	var errs []error
-	for _, manager := range managersOf(n.database.store.Snapshot()) {
+	for _, manager := range managers {
 		if manager.ID == n.identity.ID || manager.API == "" {
 			continue
 		}
@@ -208,5 +227,8 @@ func (n *process) fetchKeys(ctx context.Context, id uint32) error {
 			return nil
 		}
 	}
-	return errors.Join(append([]error{fmt.Errorf("no other manager has the key %d", id)}, errs...)...)
+	if len(errs) == 0 {
+		return errKeyLost
+	}
+	return errors.Join(append([]error{fmt.Errorf("no other manager that answers has the key %d", id)}, errs...)...)
 }

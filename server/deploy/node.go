@@ -69,7 +69,7 @@ func (d *Draft) changeRole(before, after *api.Node, role api.Role) error {
 		// API stays: until its database is gone, others ask it whether it is there.
 		after.Member = 0
 	}
-	after.Role = role
+	after.Role, after.KeyStep = role, 0
 	after.Term++
 	d.requireManagers(before)
 	d.ban(before.ID, func(cluster *api.Cluster) {
