@@ -23,8 +23,12 @@ import (
 // neither their certificates nor their tasks count any more; what their hosts
 // still have is of the old cluster: emptied, they can join again.
 
-// alone makes the database say that this node is the only manager.
+// alone makes the database say that this node is the only manager. The others' nodes are
+// removed last: when this is broken off before, it begins again with them.
 func (n *process) alone(ctx context.Context) error {
+	if err := n.inherit(ctx); err != nil {
+		return fmt.Errorf("take over the nodes of the other managers: %w", err)
+	}
 	address, _ := n.advertised()
 	_, _, err := deploy.Commit(ctx, n.database.store, func(d *deploy.Draft) error {
 		cluster := store.Get[api.Cluster](d.Snapshot(), api.ClusterID)
@@ -43,7 +47,6 @@ func (n *process) alone(ctx context.Context) error {
 			}
 			after.LeaveBehind(node, time.Now())
 		}
-		n.inherit(d)
 		self := n.identity.Alone
 		if self == nil || store.Get[api.Node](d.Snapshot(), n.identity.ID) != nil {
 			if !api.EqualSpec(*cluster, after) {
@@ -62,21 +65,44 @@ func (n *process) alone(ctx context.Context) error {
 	return nil
 }
 
+// inheritedAtOnce is how many statuses one transaction takes over. Each may have some
+// more than 64 KiB (server/session), and all store.MaxBytes.
+const inheritedAtOnce = 64
+
 // inherit makes this manager the one that waits for the nodes of the others to
 // come back, and writes them off when they don't.
-func (n *process) inherit(d *deploy.Draft) {
-	for status := range store.All[api.NodeStatus](d.Snapshot()) {
-		holder := store.Get[api.Node](d.Snapshot(), status.Manager)
-		self := store.Get[api.Node](d.Snapshot(), status.ID)
-		if status.Manager == n.identity.ID || self == nil || self.Role == api.RoleManager && self.ID != n.identity.ID {
-			continue
-		}
-		if holder == nil || holder.Role == api.RoleManager {
-			after := *status
-			after.Manager = n.identity.ID
-			d.Put(status, &after)
+func (n *process) inherit(ctx context.Context) error {
+	for taken := inheritedAtOnce; taken == inheritedAtOnce; {
+		_, _, err := deploy.Commit(ctx, n.database.store, func(d *deploy.Draft) error {
+			taken = 0
+			for status := range store.All[api.NodeStatus](d.Snapshot()) {
+				if taken == inheritedAtOnce {
+					break
+				}
+				if n.inherits(d.Snapshot(), status) {
+					after := *status
+					after.Manager = n.identity.ID
+					d.Put(status, &after)
+					taken++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// inherits says whether a node is one of those that waited for a manager that is lost.
+func (n *process) inherits(snapshot *store.Snapshot, status *api.NodeStatus) bool {
+	holder := store.Get[api.Node](snapshot, status.Manager)
+	self := store.Get[api.Node](snapshot, status.ID)
+	if status.Manager == n.identity.ID || self == nil || self.Role == api.RoleManager && self.ID != n.identity.ID {
+		return false
+	}
+	return holder == nil || holder.Role == api.RoleManager
 }
 
 // probeTimeout is how long a manager has to show that it is alive.
