@@ -93,6 +93,27 @@ type membership interface {
 	left(id string) bool
 }
 
+// unending keeps from the sender of a message what would end it for good. etcd has 403 also
+// for what is meant for another member, which comes to this one when it has got an address
+// that was another's (that 3.7 answers 500 instead is a slip: its error's WriteTo is not the
+// one that is looked for); and 410 without asking what was agreed on. Whom to say it to is
+// the guard's to decide.
+type unending struct{ http.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (w *unending) WriteHeader(status int) {
+	if status == http.StatusForbidden || status == http.StatusGone {
+		status = http.StatusServiceUnavailable // it tries again
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Flush implements http.Flusher, which etcd's streams need.
+func (w *unending) Flush() { w.ResponseWriter.(http.Flusher).Flush() }
+
+// Unwrap is for http.ResponseController.
+func (w *unending) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 // guard hears nobody who was removed. One whose member is still there is heard: its
 // member goes first, or the quorum could go with it.
 //
@@ -105,7 +126,7 @@ func (p *port) guard(handler http.Handler, members membership) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		left := members.left(r.Header.Get("X-Server-From"))
 		if !left && !p.gone(*r.TLS, members.Known()) {
-			handler.ServeHTTP(w, r)
+			handler.ServeHTTP(&unending{w}, r)
 			return
 		}
 		w.Header().Set("Connection", "close")

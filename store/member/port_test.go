@@ -150,6 +150,28 @@ func TestOnlyWhoseRemovalWasAgreedOnIsEnded(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, other.send(http.MethodPost, "/raft", from))
 }
 
+// A host may have got an address that was another manager's, at which the others look for
+// that one still. Who sends there takes 403 or 410 for its own removal, and gives its
+// database up.
+func TestWhatIsMeantForAnotherMemberEndsNobody(t *testing.T) {
+	config := membertest.Config(t)
+	var status atomic.Int64
+	_, err := member.Serve(t, config, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(int(status.Load()))
+		w.(http.Flusher).Flush()
+	}))
+	require.NoError(t, err)
+	other := newNeighbour(t, config)
+	for answered, heard := range map[int]int{
+		http.StatusForbidden: http.StatusServiceUnavailable, http.StatusGone: http.StatusServiceUnavailable,
+		http.StatusOK: http.StatusOK, http.StatusPreconditionFailed: http.StatusPreconditionFailed,
+	} {
+		status.Store(int64(answered))
+		require.Equal(t, heard, other.send(http.MethodGet, "/raft/stream/message/7", "7"))
+		require.Equal(t, heard, other.send(http.MethodPost, "/raft/snapshot", "7"))
+	}
+}
+
 // A leader that was removed waits until its last words are written, which they never are
 // to a manager that takes nothing.
 func TestWhatIsWrittenToADeafManagerEndsAtOnce(t *testing.T) {
