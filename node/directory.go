@@ -53,6 +53,7 @@ type newcomer struct {
 //	snapshots/           of the database
 //	quorum               changed when a manager had a quorum last
 //	db/                  a manager's database; agent/, containerd/: the agent's
+//	.db.gone/            what is left to remove of one that is no longer this node's
 type directory struct {
 	path string
 	lock *os.File
@@ -136,6 +137,24 @@ func (d *directory) write(name string, data []byte, mode os.FileMode) error {
 	}
 	if err := os.Rename(temporary, d.file(name)); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return d.sync()
+}
+
+// away is the name of what is to be removed, and is of no meaning any more.
+func away(name string) string { return "." + name + ".gone" }
+
+// putAway takes what has that name away as a whole, and for good: after a crash it is there
+// or not. Nothing of that name is no error.
+func (d *directory) putAway(name string) error {
+	if _, err := os.Lstat(d.file(name)); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err := os.RemoveAll(d.file(away(name))); err != nil {
+		return err
+	}
+	if err := os.Rename(d.file(name), d.file(away(name))); err != nil {
+		return err
 	}
 	return d.sync()
 }

@@ -73,7 +73,7 @@ func (n *process) found() error {
 // clear removes what an attempt that did not come to its end left behind: there
 // is no node.json, so it is nobody's.
 func (n *process) clear() error {
-	for _, name := range []string{"node.pem", "roots.crt", "db", "ring", "ring.key", "restore.db"} {
+	for _, name := range []string{"node.pem", "roots.crt", "db", away("db"), "ring", "ring.key", "restore.db"} {
 		if err := os.RemoveAll(n.dir.file(name)); err != nil {
 			return fmt.Errorf("clear the data directory: %w", err)
 		}

@@ -140,12 +140,18 @@ func (n *process) askRole(ctx context.Context) error {
 }
 
 // forgetDatabase removes what a manager has and a worker must not have, or what is
-// of no use any more.
+// of no use any more. The database goes before its keys, and as a whole: one that is
+// there without them would keep the node from starting ever again.
+//
+//	db, ring ──(rename)──▶ .db.gone, ring ──▶ .db.gone ──▶ nothing
 func (n *process) forgetDatabase() error {
+	if err := n.dir.putAway("db"); err != nil {
+		return fmt.Errorf("remove the database that is no longer this node's: %w", err)
+	}
 	if err := n.forgetKeys(); err != nil {
 		return err
 	}
-	for _, name := range []string{"db", "quorum"} {
+	for _, name := range []string{away("db"), "quorum"} {
 		if err := os.RemoveAll(n.dir.file(name)); err != nil {
 			return fmt.Errorf("remove the database that is no longer this node's: %w", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 	"github.com/orc-project/orc/server/ca"
 	"github.com/orc-project/orc/server/session"
 	"github.com/orc-project/orc/store"
+	"github.com/orc-project/orc/store/member"
+	"github.com/orc-project/orc/store/seal"
 )
 
 // changing is the node m1, whose role changes; another manager answers it with handler.
@@ -150,4 +153,38 @@ func TestAManagerThatIsCalledAWorkerKeepsItsDatabaseUnlessItIsOne(t *testing.T) 
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
+}
+
+// A database without its keys keeps a manager from starting: whenever it is killed while it
+// forgets both, the next one finds the keys, or no database.
+func TestADatabaseIsNeverLeftWithoutItsKeys(t *testing.T) {
+	for _, stuck := range []string{"ring", "ring.key"} {
+		t.Run(stuck, func(t *testing.T) {
+			n := changing(t, renewing(api.RoleWorker))
+			require.NoError(t, n.saveRing(seal.NewRing()))
+			log := n.dir.file("db/etcd/member/wal/0.wal")
+			require.NoError(t, os.MkdirAll(filepath.Dir(log), 0o700))
+			require.NoError(t, os.WriteFile(log, nil, 0o600))
+			require.True(t, member.Exists(n.dir.file("db")))
+
+			require.NoError(t, os.Remove(n.dir.file(stuck)))
+			require.NoError(t, os.MkdirAll(n.dir.file(stuck+"/not empty"), 0o700)) // so it cannot be removed
+			require.Error(t, n.forgetDatabase())
+			require.False(t, member.Exists(n.dir.file("db")))
+
+			require.NoError(t, os.RemoveAll(n.dir.file(stuck)))
+			require.NoError(t, n.forgetDatabase(), "it goes on where it was interrupted")
+			for _, name := range []string{"db", ".db.gone", "ring", "ring.key"} {
+				require.NoFileExists(t, n.dir.file(name))
+				require.NoDirExists(t, n.dir.file(name))
+			}
+		})
+	}
+}
+
+func TestWhatIsLeftOfADatabaseIsRemovedByTheNextAttemptToBecomeANode(t *testing.T) {
+	n := changing(t, renewing(api.RoleWorker))
+	require.NoError(t, os.MkdirAll(n.dir.file(".db.gone"), 0o700))
+	require.NoError(t, n.clear())
+	require.NoDirExists(t, n.dir.file(".db.gone"))
 }
