@@ -1,6 +1,7 @@
 package member
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func claim(dir, cluster, name string) (*os.File, error) {
 
 func checkIdentity(dir, cluster, name string) error {
 	text, err := os.ReadFile(identityFile(dir))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.Trim(text, "\x00")) == 0 && !Exists(dir) {
 		return writeIdentity(dir, identity{Format: Format, Cluster: cluster, Name: name, Orc: version.Version})
 	}
 	if err != nil {
@@ -85,21 +86,37 @@ func checkIdentity(dir, cluster, name string) error {
 	return nil
 }
 
-// writeIdentity is called with the directory locked and empty, so the file is
-// complete or, after a crash, missing or empty with no data beside it.
+// writeIdentity is called with the directory locked and empty. It returns when the file
+// lasts: etcd syncs its own, and data beside a file that a power cut has emptied would be
+// refused for ever.
 func writeIdentity(dir string, id identity) error {
 	text, err := json.Marshal(id)
+	if err == nil {
+		err = writeLasting(identityFile(dir), append(text, '\n'))
+	}
+	if err == nil {
+		err = syncFile(filepath.Dir(dir)) // the directory is new, too
+	}
 	if err != nil {
 		return fmt.Errorf("write whose database it is: %w", err)
 	}
-	path := identityFile(dir)
-	if err := os.WriteFile(path+".new", append(text, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write whose database it is: %w", err)
+	return nil
+}
+
+// writeLasting makes a file that is complete or, after a crash, not there.
+func writeLasting(path string, text []byte) error {
+	file, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
 	}
 	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("write whose database it is: %w", err)
+		return err
 	}
-	return nil
+	return syncFile(filepath.Dir(path))
 }
 
 // free fails when the directory's disk is as good as full.
@@ -120,10 +137,15 @@ func syncTree(dir string) error {
 		if err != nil {
 			return err
 		}
-		file, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		return errors.Join(file.Sync(), file.Close())
+		return syncFile(path)
 	})
+}
+
+// syncFile makes a file last, or the names in a directory.
+func syncFile(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
 }

@@ -79,6 +79,21 @@ func TestRefusesADirectoryThatIsNotItsOwn(t *testing.T) {
 	require.ErrorContains(t, err, "damaged")
 }
 
+// A power cut may leave the file that says whose a directory is without what was in it.
+func TestADirectoryThatHasNothingYetIsTakenAnew(t *testing.T) {
+	for name, text := range map[string]string{"empty": "", "never written": "\x00\x00\x00"} {
+		t.Run(name, func(t *testing.T) {
+			config := membertest.Config(t)
+			path := filepath.Join(config.Dir, "member.json")
+			require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+			membertest.Start(t, config)
+			written, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Contains(t, string(written), "cluster1")
+		})
+	}
+}
+
 func TestSaysThatItsPortIsTaken(t *testing.T) {
 	config := membertest.Config(t)
 	listener, err := net.Listen("tcp", config.Listen)
