@@ -14,7 +14,6 @@ import (
 )
 
 func (p *program) nodePromote() *cli.Command {
-	role := api.RoleManager
 	return &cli.Command{
 		Name: "promote", Usage: "Make workers managers", ArgsUsage: "NODE…",
 		Description: examples("orc node promote n2", "orc node promote n2 n3", "orc node promote --detach n2") +
@@ -25,15 +24,59 @@ func (p *program) nodePromote() *cli.Command {
 			if err := argCount(c, 1, -1); err != nil {
 				return err
 			}
-			return p.each(c, func(ref string) error {
-				node, err := cl.UpdateNode(c.Context, ref, api.NodeUpdate{Role: &role})
-				if err != nil || c.Bool("detach") {
-					return err
-				}
-				return p.untilItVotes(c.Context, cl, node)
-			})
+			return p.promote(c, cl)
 		}),
 	}
+}
+
+// promote makes all of them managers before it waits for any: one that is down keeps no
+// other from being promoted. A manager that voted before is not waited for, whether it is
+// up or not: nothing becomes of it.
+func (p *program) promote(c *cli.Context, cl *client.Client) error {
+	type promoted struct {
+		ref   string
+		waits bool
+		node  api.NodeView
+	}
+	role, detach := api.RoleManager, c.Bool("detach")
+	var all []promoted
+	var failed []error
+	for _, ref := range c.Args().Slice() {
+		each := promoted{ref: ref}
+		var err error
+		if !detach {
+			var before api.NodeView
+			before, err = cl.Node(c.Context, ref)
+			each.waits = !voted(before)
+		}
+		if err == nil {
+			each.node, err = cl.UpdateNode(c.Context, ref, api.NodeUpdate{Role: &role})
+		}
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		all = append(all, each)
+	}
+	for _, each := range all {
+		if each.waits {
+			if err := p.untilItVotes(c.Context, cl, each.node); err != nil {
+				failed = append(failed, err)
+				if c.Context.Err() != nil {
+					break
+				}
+				continue
+			}
+		}
+		fmt.Fprintln(p.Out, each.ref)
+	}
+	return together(failed)
+}
+
+// voted says whether a node is a manager whose database was made a voter, as far as can
+// be told of one that is down.
+func voted(node api.NodeView) bool {
+	return node.Role == api.RoleManager && node.Manager != api.ManagerJoining && node.Manager != api.ManagerLearner
 }
 
 func (p *program) nodeDemote() *cli.Command {

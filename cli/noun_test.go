@@ -1,6 +1,8 @@
 package cli_test
 
 import (
+	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -166,6 +168,7 @@ func TestPromoteWaitsUntilTheNodeVotes(t *testing.T) {
 	at := func(state api.ManagerState) api.NodeView {
 		return api.NodeView{Node: api.Node{Meta: api.Meta{ID: "id2"}, Name: "n2", Role: api.RoleManager}, Manager: state}
 	}
+	f.on("GET /v1/nodes/n2", api.NodeView{Node: api.Node{Role: api.RoleWorker}})
 	f.on("PATCH /v1/nodes/n2", at(api.ManagerJoining))
 	f.steps("GET /v1/nodes/id2", at(api.ManagerJoining), at(api.ManagerLearner), api.Errorf(api.CodeUnavailable, "no leader"), at(api.ManagerReachable))
 	code, out, errors := f.orc("node", "promote", "n2")
@@ -174,9 +177,44 @@ func TestPromoteWaitsUntilTheNodeVotes(t *testing.T) {
 	require.Equal(t, "n2: it joins the managers' database\nn2: its database catches up\n", errors)
 }
 
+func TestPromoteDoesNotWaitForAManagerThatVotesAndIsDown(t *testing.T) {
+	f := newFake(t)
+	node := api.NodeView{Node: api.Node{Meta: api.Meta{ID: "id2"}, Name: "n2", Role: api.RoleManager}, Manager: api.ManagerUnreachable}
+	f.on("GET /v1/nodes/n2", node)
+	f.on("PATCH /v1/nodes/n2", node)
+	require.Equal(t, "n2\n", f.ok("node", "promote", "n2"))
+}
+
+func TestPromoteMakesAllManagersBeforeItWaits(t *testing.T) {
+	f := newFake(t)
+	var asked []string
+	for _, name := range []string{"n2", "n3"} {
+		node := api.NodeView{Node: api.Node{Meta: api.Meta{ID: "id-" + name}, Name: name, Role: api.RoleWorker}}
+		f.on("GET /v1/nodes/"+name, node)
+		node.Role, node.Manager = api.RoleManager, api.ManagerJoining
+		f.mux.HandleFunc("PATCH /v1/nodes/"+name, func(w http.ResponseWriter, _ *http.Request) {
+			asked = append(asked, "promote "+name)
+			json.NewEncoder(w).Encode(node)
+		})
+		f.mux.HandleFunc("GET /v1/nodes/id-"+name, func(w http.ResponseWriter, _ *http.Request) {
+			asked = append(asked, "look at "+name)
+			voter := node
+			voter.Manager = api.ManagerReachable
+			json.NewEncoder(w).Encode(voter)
+		})
+	}
+	f.on("GET /v1/nodes/n4", api.Errorf(api.CodeNotFound, "no node n4"))
+	code, out, errors := f.orc("node", "promote", "n2", "n4", "n3")
+	require.NotZero(t, code)
+	require.Contains(t, errors, "no node n4")
+	require.Equal(t, "n2\nn3\n", out)
+	require.Equal(t, []string{"promote n2", "promote n3", "look at n2", "look at n3"}, asked)
+}
+
 func TestPromoteSaysWhenTheNodeIsDemotedMeanwhile(t *testing.T) {
 	f := newFake(t)
 	node := api.NodeView{Node: api.Node{Meta: api.Meta{ID: "id2"}, Name: "n2", Role: api.RoleManager}, Manager: api.ManagerJoining}
+	f.on("GET /v1/nodes/n2", node)
 	f.on("PATCH /v1/nodes/n2", node)
 	node.Role, node.Manager = api.RoleWorker, ""
 	f.on("GET /v1/nodes/id2", node)
