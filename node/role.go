@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +72,9 @@ func (n *process) work(ctx context.Context) error {
 			for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 				var again <-chan time.Time
 				if n.calledManager() {
-					if err := n.reconsider(ctx); !errors.Is(err, errRoleChanged) || n.manages() {
+					if err := n.mayManage(); err != nil {
+						n.log.Warn("this node is to be a manager and cannot yet: trying again", zap.Duration("in", wait), zap.Error(err))
+					} else if err := n.reconsider(ctx); !errors.Is(err, errRoleChanged) || n.manages() {
 						return err
 					}
 					// Who said so may not have heard the latest, and will say it again.
@@ -104,39 +105,75 @@ func (n *process) calledManager() bool {
 	return n.called == api.RoleManager
 }
 
+// mayManage says what keeps this host from being a manager's: a port that another program
+// has. It is asked before the node has the certificate of one, with which it could only
+// start as such; the containers here need none of it.
+func (n *process) mayManage() error {
+	peers, _, err := n.peerAddresses()
+	if err != nil {
+		return err
+	}
+	for _, address := range []string{n.config.Listen, peers} {
+		listener, err := server.Listen(address)
+		if err == nil {
+			err = listener.Close()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // reconsider is askRole for a node whose database is of no use any more, whatever its role.
 func (n *process) reconsider(ctx context.Context) error {
-	err := n.askRole(ctx)
-	if errors.Is(err, errRoleChanged) {
-		err = cmp.Or(n.forgetDatabase(), err)
-	}
-	return err
+	return n.untilChanged(ctx, func() error {
+		if err := n.takeRole(ctx); err != nil {
+			return err
+		}
+		return n.forgetDatabase()
+	})
 }
 
 // askRole asks the other managers for the certificate of the role that the node has now,
 // which may be the same. The error is errRoleChanged when all is ready for it. A manager
 // keeps its database then: it may be a voter that the others need.
 func (n *process) askRole(ctx context.Context) error {
+	return n.untilChanged(ctx, func() error { return n.takeRole(ctx) })
+}
+
+// untilChanged tries again whatever is in the way, be it that no manager answers or that the
+// disk is full: it may pass, and the agent beside goes on. Only a node that was removed
+// ends.
+func (n *process) untilChanged(ctx context.Context, change func() error) error {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-		err := n.renew(ctx, n.others(), true)
+		err := change()
 		if err == nil {
-			break
+			return errRoleChanged
 		}
-		if !transient(err) {
+		if api.ReasonOf(err) == api.ReasonRemoved {
 			return err
 		}
-		n.log.Warn("no manager tells what this node is now: trying again", zap.Duration("in", wait), zap.Error(err))
+		n.log.Warn("this node cannot take up the part that it has now: trying again", zap.Duration("in", wait), zap.Error(err))
 		if err := sleep.For(ctx, wait); err != nil {
 			return err
 		}
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.identity.Role = api.Role(n.credentials.Peer().Role)
-	if err := n.dir.save(n.identity); err != nil {
+}
+
+func (n *process) takeRole(ctx context.Context) error {
+	if err := n.renew(ctx, n.others(), true); err != nil {
 		return err
 	}
-	return errRoleChanged
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	next := *n.identity
+	next.Role = api.Role(n.credentials.Peer().Role)
+	if err := n.dir.save(&next); err != nil {
+		return err
+	}
+	n.identity.Role = next.Role
+	return nil
 }
 
 // forgetDatabase removes what a manager has and a worker must not have, or what is

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"github.com/orc-project/orc/server/session"
 	"github.com/orc-project/orc/store"
 	"github.com/orc-project/orc/store/member"
+	"github.com/orc-project/orc/store/member/membertest"
 	"github.com/orc-project/orc/store/seal"
 )
 
@@ -27,8 +30,9 @@ func changing(t *testing.T, handler func(b bystanders) http.HandlerFunc) *proces
 	authority, err := ca.New("cluster1", time.Now())
 	require.NoError(t, err)
 	b := bystanders{t, authority}
+	listen := membertest.FreeAddress(t)
 	config := Config{
-		Role: api.RoleManager, DataDir: t.TempDir(), Name: "m1", Listen: "127.0.0.1:6720", Advertise: "127.0.0.1", Join: []string{b.at(handler(b))},
+		Role: api.RoleManager, DataDir: t.TempDir(), Name: "m1", Listen: listen, Advertise: hostOf(listen), Join: []string{b.at(handler(b))},
 	}
 	require.NoError(t, config.Validate())
 	dir, err := openDirectory(config.DataDir)
@@ -83,6 +87,79 @@ func TestANodeThatWasDemotedAndPromotedAtOnceIsAManager(t *testing.T) {
 			defer cancel()
 			require.ErrorIs(t, n.work(ctx), errRoleChanged)
 			require.True(t, n.manages())
+		})
+	}
+}
+
+// working plays the part of a worker that is told that it is a manager, and returns a
+// channel with how it ended.
+func working(t *testing.T, n *process) <-chan error {
+	t.Helper()
+	n.identity.Role = api.RoleWorker
+	n.tellRole(api.RoleManager)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	var running sync.WaitGroup
+	running.Go(func() { ended <- n.work(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	return ended
+}
+
+// stays checks that the part goes on for longer than a first attempt takes.
+func stays(t *testing.T, n *process, ended <-chan error) {
+	t.Helper()
+	select {
+	case err := <-ended:
+		t.Fatalf("the node's part ended: %v", err)
+	case <-time.After(firstRetry + firstRetry/2):
+	}
+	require.False(t, n.manages())
+}
+
+// becomes checks that the node becomes a manager.
+func becomes(t *testing.T, n *process, ended <-chan error) {
+	t.Helper()
+	select {
+	case err := <-ended:
+		require.ErrorIs(t, err, errRoleChanged)
+	case <-time.After(patience):
+		t.Fatal("it goes on as a worker")
+	}
+	require.True(t, n.manages())
+}
+
+func TestAWorkerWhosePortsAreTakenGoesOnUntilItMayManage(t *testing.T) {
+	for name, port := range map[string]func(n *process) string{
+		"the API's":           func(n *process) string { return n.config.Listen },
+		"the other managers'": func(n *process) string { peers, _, _ := n.peerAddresses(); return peers },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := changing(t, renewing(api.RoleManager))
+			taken, err := net.Listen("tcp", port(n))
+			require.NoError(t, err)
+			ended := working(t, n)
+			stays(t, n, ended)
+			require.NoError(t, taken.Close())
+			becomes(t, n, ended)
+		})
+	}
+}
+
+func TestAWorkerWhoseDiskIsFullGoesOnUntilItMayManage(t *testing.T) {
+	for _, name := range []string{"node.pem", "node.json"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := changing(t, renewing(api.RoleManager))
+			inTheWay := n.dir.file("." + name + ".new")
+			require.NoError(t, os.Mkdir(inTheWay, 0o700)) // the file cannot be written
+			ended := working(t, n)
+			stays(t, n, ended)
+			require.NoError(t, os.Remove(inTheWay))
+			becomes(t, n, ended)
 		})
 	}
 }
