@@ -22,6 +22,10 @@ const renewRetry = time.Minute
 // reissueRetry is that pause while the cluster waits for it, for its root is another.
 const reissueRetry = 2 * time.Second
 
+// A certificate is renewed at renewPath also by a manager without a quorum, which tells what
+// the node was when it had one; at surePath only by one that is sure of the role.
+const renewPath, surePath = "/v1/renew", "/v1/renew?sure=1"
+
 // renewLook is how often the clock is looked at: it may have been put right since,
 // and a suspended host's timers stand still.
 const renewLook = time.Minute
@@ -49,7 +53,7 @@ func (n *process) renewLoop(ctx context.Context) error {
 		if !due {
 			continue
 		}
-		if err := n.renew(ctx, n.managers(), false); err != nil {
+		if err := n.renew(ctx, renewPath, n.managers(), false); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -87,7 +91,7 @@ func (n *process) renewPause() time.Duration {
 
 // renew gets the next certificate from one of the managers. One for another role
 // than the node plays is taken only when it is ready to change it.
-func (n *process) renew(ctx context.Context, managers []string, anyRole bool) error {
+func (n *process) renew(ctx context.Context, path string, managers []string, anyRole bool) error {
 	request, key, err := ca.NewRequest()
 	if err != nil {
 		return err
@@ -95,7 +99,7 @@ func (n *process) renew(ctx context.Context, managers []string, anyRole bool) er
 	err = &unreachable{errors.New("no manager's address is known")}
 	for i := range managers {
 		var answer api.RenewAnswer
-		if err = n.ask(ctx, managers[i:i+1], "/v1/renew", api.RenewRequest{Request: request}, &answer); err != nil {
+		if err = n.ask(ctx, managers[i:i+1], path, api.RenewRequest{Request: request}, &answer); err != nil {
 			if transient(err) {
 				continue
 			}

@@ -126,9 +126,10 @@ func (n *process) mayManage() error {
 }
 
 // reconsider is askRole for a node whose database is of no use any more, whatever its role.
+// It asks until a manager is sure.
 func (n *process) reconsider(ctx context.Context) error {
 	return n.untilChanged(ctx, func() error {
-		if err := n.takeRole(ctx); err != nil {
+		if err := n.takeRole(ctx, surePath); err != nil {
 			return err
 		}
 		return n.forgetDatabase()
@@ -137,9 +138,10 @@ func (n *process) reconsider(ctx context.Context) error {
 
 // askRole asks the other managers for the certificate of the role that the node has now,
 // which may be the same. The error is errRoleChanged when all is ready for it. A manager
-// keeps its database then: it may be a voter that the others need.
+// keeps its database then: it may be a voter that the others need, who are not sure of
+// anything without it.
 func (n *process) askRole(ctx context.Context) error {
-	return n.untilChanged(ctx, func() error { return n.takeRole(ctx) })
+	return n.untilChanged(ctx, func() error { return n.takeRole(ctx, renewPath) })
 }
 
 // untilChanged tries again whatever is in the way, be it that no manager answers or that the
@@ -161,8 +163,8 @@ func (n *process) untilChanged(ctx context.Context, change func() error) error {
 	}
 }
 
-func (n *process) takeRole(ctx context.Context) error {
-	if err := n.renew(ctx, n.others(), true); err != nil {
+func (n *process) takeRole(ctx context.Context, path string) error {
+	if err := n.renew(ctx, path, n.others(), true); err != nil {
 		return err
 	}
 	n.mu.Lock()

@@ -91,6 +91,38 @@ func TestANodeThatWasDemotedAndPromotedAtOnceIsAManager(t *testing.T) {
 	}
 }
 
+// unsure knows what the node was, and has no quorum.
+func unsure(role api.Role) func(bystanders) http.HandlerFunc {
+	return func(b bystanders) http.HandlerFunc {
+		before := renewing(role)(b)
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("sure") == "1" {
+				session.Refuse(w, api.Errorf(api.CodeUnavailable, "no quorum"))
+				return
+			}
+			before(w, r)
+		}
+	}
+}
+
+func TestAManagerWithoutAQuorumIsNotAskedWhatANodeIs(t *testing.T) {
+	var second string
+	n := changing(t, func(b bystanders) http.HandlerFunc {
+		second = b.at(renewing(api.RoleManager)(b))
+		return unsure(api.RoleWorker)(b)
+	})
+	n.config.Join = append(n.config.Join, second)
+	becomes(t, n, working(t, n))
+}
+
+func TestAVoterThatTheOthersNeedDoesNotWaitUntilTheyAreSure(t *testing.T) {
+	n := changing(t, unsure(api.RoleManager))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.ErrorIs(t, n.unlessOut(ctx, errDemoted), errRoleChanged)
+	require.True(t, n.manages())
+}
+
 // working plays the part of a worker that is told that it is a manager, and returns a
 // channel with how it ended.
 func working(t *testing.T, n *process) <-chan error {

@@ -19,7 +19,7 @@ var clusterRoutes = []Route{
 	{Method: "POST", Path: "/v1/clients", Access: Users, Does: "a certificate with its key for a user elsewhere", handler: (*API).createClient},
 	{Method: "GET", Path: "/v1/ca", Access: Anybody, Does: "the CA certificates (PEM, as text); check them against a join token", handler: (*API).roots},
 	{Method: "POST", Path: "/v1/join", Access: Anybody, Does: "become a node, by a join token's secret", handler: (*API).join},
-	{Method: "POST", Path: "/v1/renew", Access: Nodes, Does: "a node's next certificate, for the role it has now", handler: (*API).renew},
+	{Method: "POST", Path: "/v1/renew", Access: Nodes, Does: "a node's next certificate, for the role it has now (sure=1: unless that cannot be told)", handler: (*API).renew},
 	{Method: "POST", Path: "/v1/members", Access: OtherManagers, Does: "what a new manager's database starts with", handler: (*API).enter},
 }
 

@@ -78,6 +78,22 @@ func TestANodeJoinsByItsTokenAndRenews(t *testing.T) {
 	require.NotEqual(t, http.StatusOK, renewed.Code, "it was removed")
 }
 
+func TestWithoutAQuorumACertificateIsRenewedAndNobodyToldWhatItIs(t *testing.T) {
+	m := newManager(t)
+	request, _, err := ca.NewRequest()
+	require.NoError(t, err)
+	renew := func(query string) int {
+		renewed := httptest.NewRecorder()
+		m.api.ServeHTTP(renewed, httptest.NewRequestWithContext(ca.WithPeer(m.ctx, ca.Peer{ID: "n2id", Role: ca.RoleWorker}), http.MethodPost, "/v1/renew"+query,
+			strings.NewReader(`{"request": "`+base64Of(string(request))+`"}`)))
+		return renewed.Code
+	}
+	require.Equal(t, http.StatusOK, renew("?sure=1"))
+	m.others.apart = 5 * time.Second
+	require.Equal(t, http.StatusOK, renew(""))
+	require.Equal(t, http.StatusServiceUnavailable, renew("?sure=1"))
+}
+
 func TestWhoeverHasNoRightTokenDoesNotJoin(t *testing.T) {
 	m := newManager(t)
 	worker, err := m.client.Token(m.ctx, api.RoleWorker)

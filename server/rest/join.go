@@ -149,10 +149,18 @@ func (a *API) renew(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	sure, err := truth(r, "sure")
+	if err != nil {
+		return err
+	}
 	peer, _ := ca.PeerFrom(r.Context())
-	// What the node is may have changed a moment ago. Without most managers nothing has,
-	// and its certificate must not end meanwhile.
+	// What the node is may have changed a moment ago. Without most managers this one cannot
+	// tell, and the node's certificate must not end meanwhile. A node that asks what it is
+	// wants to be sure: another manager may know.
 	snapshot, unsure := a.newest(r)
+	if unsure != nil && sure {
+		return unsure
+	}
 	if unsure != nil {
 		snapshot = a.store.Snapshot()
 	}
