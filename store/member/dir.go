@@ -40,6 +40,33 @@ func File(dir string) string { return filepath.Join(dataDir(dir), "member", "sna
 
 func identityFile(dir string) string { return filepath.Join(dir, "member.json") }
 
+// enteringFile is there while a new member has not been one of its cluster's.
+func enteringFile(dir string) string { return filepath.Join(dir, "entering") }
+
+// enter notes that the member is new in a cluster, before it has any data.
+func enter(dir string) error {
+	if err := writeLasting(enteringFile(dir), nil); err != nil {
+		return fmt.Errorf("enter the managers' database: %w", err)
+	}
+	return nil
+}
+
+// entered notes, for good, that the member is one of its cluster's. It is called before
+// the member can get a vote: the vote of one that would not resume would be missed.
+func entered(dir string) error {
+	err := os.Remove(enteringFile(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = syncFile(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("enter the managers' database: %w", err)
+	}
+	return nil
+}
+
 // claim makes the directory this member's, if it is nobody's, locks it until the
 // returned file is closed, and refuses it when it is another's.
 func claim(dir, cluster, name string) (*os.File, error) {

@@ -79,6 +79,11 @@ func (m *Member) start(ctx context.Context, config Config) error {
 	if m.port, err = listen(config.Listen, config.TLS); err != nil {
 		return explain(err, config)
 	}
+	if len(config.Peers) > 0 && !Exists(m.dir) {
+		if err := enter(m.dir); err != nil {
+			return err
+		}
+	}
 	if m.etcd, err = launch(translated, m.dir); err != nil {
 		m.etcd = nil // it has closed itself
 		return explain(err, config)
@@ -93,6 +98,9 @@ func (m *Member) start(ctx context.Context, config Config) error {
 		return fmt.Errorf("start the database: %w", m.Err())
 	case <-ctx.Done():
 		return fmt.Errorf("start the database: most of its members do not answer: %w", ctx.Err())
+	}
+	if err := entered(m.dir); err != nil {
+		return err
 	}
 	m.client = v3client.New(m.etcd.Server)
 	if err := m.relocate(ctx, config.Advertise); err != nil {

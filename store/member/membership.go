@@ -21,8 +21,12 @@ import (
 var _ store.Membership = (*Member)(nil)
 
 // Exists says whether the directory holds a member's data: one that resumes, and
-// need not be added to a cluster.
+// need not be added to a cluster. One that ended while it entered a cluster cannot: it may
+// know nobody yet, and the others may have given it up meanwhile.
 func Exists(dir string) bool {
+	if _, err := os.Lstat(enteringFile(dir)); err == nil {
+		return false
+	}
 	logs, err := os.ReadDir(filepath.Join(dataDir(dir), "member", "wal"))
 	return err == nil && len(logs) > 0
 }

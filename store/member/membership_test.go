@@ -3,6 +3,7 @@ package member_test
 import (
 	"context"
 	"net"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +25,33 @@ func promote(t *testing.T, by *member.Member, id uint64) {
 		}
 		return err == nil
 	}, time.Minute, 50*time.Millisecond)
+}
+
+// It has a log by then, but may know none of the others: it would wait for them for ever.
+func TestAMemberThatEndedWhileItEnteredIsNone(t *testing.T) {
+	config := membertest.Config(t)
+	first := membertest.Start(t, config)
+	require.True(t, member.Exists(config.Dir))
+	second := config
+	second.Dir, second.Name, second.Listen = t.TempDir(), "node2", membertest.FreeAddress(t)
+	second.Advertise = second.Listen
+	second.Peers = map[string]string{"node1": config.Advertise, "node2": second.Advertise}
+	added, err := first.AddLearner(patient(t), second.Advertise)
+	require.NoError(t, err)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	_, err = member.Start(ended, second)
+	require.ErrorIs(t, err, context.Canceled)
+	logs, err := filepath.Glob(filepath.Join(second.Dir, "etcd/member/wal/*.wal"))
+	require.NoError(t, err)
+	require.NotEmpty(t, logs)
+	require.False(t, member.Exists(second.Dir))
+
+	require.NoError(t, first.Remove(patient(t), added.ID))
+	third, joined := membertest.Join(t, first, config, "node2")
+	require.True(t, member.Exists(joined.Dir))
+	require.NoError(t, third.Stop())
+	require.True(t, member.Exists(joined.Dir), "it resumes")
 }
 
 func TestALearnerServesBecomesAVoterAndLeavesForGood(t *testing.T) {
