@@ -141,3 +141,36 @@ func TestOneThatHadLostTheOthersWhenAnotherWasForcedIsOut(t *testing.T) {
 	require.ErrorContains(t, all[1].err, "removed from the cluster")
 	require.NoError(t, all[0].label("alone"))
 }
+
+// An operator may lock it, long after it was forced: the others that have joined since are
+// not to be left behind when it is unlocked.
+func TestAManagerThatWasForcedIsNotForcedAgainWhenItIsUnlocked(t *testing.T) {
+	config := managerConfig(t.TempDir(), freePort(t))
+	config.Autolock = true
+	first := startManager(t, config)
+	first.waitReady(config.DataDir)
+	key, err := first.client.UnlockKey(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, first.stop())
+	first.config.Autolock = false // it is for a new cluster
+	first = first.force(t)
+	requireLocked(t, config.DataDir, config.Listen)
+	require.NoError(t, giveKey(t, config.DataDir, key.Key))
+	first.waitReady(config.DataDir)
+	second := startManager(t, first.joining(t, "m2"))
+	both := map[string]api.ManagerState{"m1": api.ManagerLeader, "m2": api.ManagerReachable}
+	first.sees(both)
+
+	require.NoError(t, first.client.Lock(t.Context()))
+	requireLocked(t, config.DataDir, config.Listen)
+	require.NoError(t, giveKey(t, config.DataDir, key.Key))
+	eventually(t, func() bool {
+		select {
+		case <-first.done:
+			return true
+		default:
+			return first.label("unlocked") == nil
+		}
+	})
+	goOn(t, first, second)
+}

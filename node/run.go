@@ -39,6 +39,7 @@ func Run(ctx context.Context, config Config, log *zap.Logger) error {
 		err = n.run(ctx)
 		locked = errors.Is(err, errLock)
 		config.Advertise, _ = n.advertised()
+		config.ForceNewCluster = n.config.ForceNewCluster // which may be done: others have joined since
 		if failed := n.close(); failed != nil || !locked {
 			return errors.Join(err, failed, dir.close())
 		}
