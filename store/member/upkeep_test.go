@@ -1,8 +1,10 @@
 package member_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -56,18 +58,18 @@ func TestMembersTakeTurnsAtMakingRoom(t *testing.T) {
 	defer written.Wait()
 	defer stop()
 
-	var last time.Time
+	slices.SortFunc(members, func(a, b *member.Member) int { return cmp.Compare(a.Self(), b.Self()) })
 	made := make(map[uint64]bool)
 	for began := time.Now(); len(made) < len(members); time.Sleep(10 * time.Millisecond) {
 		require.Less(t, time.Since(began), time.Minute)
-		for _, each := range members {
+		for i, each := range members {
 			if made[each.Self()] || each.Size() > config.Quota/5*4 {
 				continue
 			}
 			leading, _ := each.Leading()
 			require.False(t, leading, "all wait for who leads")
-			require.Greater(t, time.Since(last), turn/2, "another one has only just done it")
-			made[each.Self()], last = true, time.Now()
+			require.Equal(t, i, int(time.Now().UnixNano()/int64(turn))%len(members), "it is another one's turn")
+			made[each.Self()] = true
 		}
 	}
 }
