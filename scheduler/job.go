@@ -71,7 +71,9 @@ func (p *pass) runSlots(iteration int) {
 func (p *pass) runOnNodes(iteration int) {
 	byNode := make(map[string]*slot, len(p.slots))
 	for _, s := range p.slots {
-		byNode[s.node] = s
+		if s.number == 0 { // what is left of a time with numbers is no node's
+			byNode[s.node] = s
+		}
 	}
 	why := p.eachNode(byNode, p.service.Current, func(s *slot) {
 		p.create(s, p.service.Current, iteration, "the job's run on this node")

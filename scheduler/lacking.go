@@ -67,10 +67,12 @@ func (p *pass) strand(record *api.Rollout) bool {
 // waysOn says how a paused update goes on: back only where that leads anywhere.
 func (p *pass) waysOn(record *api.Rollout) string {
 	mend := fmt.Sprintf("`orc service update %s` with what mends it goes on", p.service.Name)
-	for _, back := range []int{record.From, p.service.Previous} {
-		if why := p.lacks(back); why != "" {
-			return mend + ", and there is no way back: " + why
-		}
+	why := p.lacks(p.service.Previous)
+	switch {
+	case why == "":
+		return fmt.Sprintf("%s, `orc service rollback %s` goes back", mend, p.service.Name)
+	case record.From != p.service.Current && p.canRevertTo(record.From):
+		return fmt.Sprintf("%s, `orc service rollback --to-revision %d %s` goes back", mend, record.From, p.service.Name)
 	}
-	return fmt.Sprintf("%s, `orc service rollback %s` goes back", mend, p.service.Name)
+	return mend + ", and there is no way back: " + why
 }

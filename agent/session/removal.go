@@ -52,8 +52,8 @@ func (r *removal) note(address string, welcomed bool, err error, managers []stri
 	return sure
 }
 
-// leave has the node run nothing any more, after what it was told before: as a manager
-// tells it whose session it still has.
+// leave has the node run nothing any more, after what it was told before. It keeps a
+// network, without anything in it: a manager that comes later may know it after all.
 func (c *Client) leave() {
 	c.log.Error("this node was removed from the cluster: its containers are removed")
 	before, done := c.acted, make(chan struct{})
@@ -61,7 +61,7 @@ func (c *Client) leave() {
 	go func() {
 		defer close(done)
 		<-before
-		if err := c.config.Node.Apply(wire.Down{Full: true}); err != nil {
+		if err := c.config.Node.Apply(wire.Down{Full: true, Network: &wire.NetworkState{}}); err != nil {
 			c.log.Error("this node runs on what it was told before it was removed", zap.Error(err))
 		}
 	}()

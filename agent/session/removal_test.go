@@ -31,7 +31,7 @@ func TestANodeThatWasRemovedWhileItWasAwayRunsNothing(t *testing.T) {
 	m, n := newManager(t), leaver{newNode(), make(chan wire.Down, 10)}
 	m.refuse = removed
 	start(t, m, n, "127.0.0.1:1") // where nobody is
-	require.Equal(t, wire.Down{Full: true}, next(t, n.left), "as a session's end tells it")
+	require.Equal(t, wire.Down{Full: true, Network: &wire.NetworkState{}}, next(t, n.left))
 }
 
 func TestWhenANodeTakesItselfForRemoved(t *testing.T) {

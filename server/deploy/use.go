@@ -41,7 +41,11 @@ func (d *Draft) users() []user {
 		if spec != nil {
 			found = append(found, user{service: service.Name, spec: spec})
 		}
-		found = append(found, lingerers(d.snapshot, service, d.lingering[service.ID])...)
+		current := 0
+		if !ours {
+			current = service.Current // which it has here already
+		}
+		found = append(found, lingerers(d.snapshot, service, d.lingering[service.ID], current)...)
 	}
 	for _, key := range d.order {
 		p := d.puts[key]
@@ -91,10 +95,13 @@ func lingering(snapshot *store.Snapshot) map[string]map[int]bool {
 	return found
 }
 
-// lingerers are what a service uses by the revisions of these numbers.
-func lingerers(snapshot *store.Snapshot, service *api.Service, numbers map[int]bool) []user {
+// lingerers are what a service uses by the revisions of these numbers, but for one.
+func lingerers(snapshot *store.Snapshot, service *api.Service, numbers map[int]bool, but int) []user {
 	var found []user
 	for _, number := range slices.Sorted(maps.Keys(numbers)) {
+		if number == but {
+			continue
+		}
 		if revision := store.Get[api.Revision](snapshot, api.RevisionID(service.ID, number)); revision != nil {
 			found = append(found, user{service: service.Name, spec: &revision.Spec, revision: number})
 		}
@@ -122,11 +129,21 @@ func (d *Draft) unused(kind api.Kind, name string, uses func(*api.ServiceSpec) b
 		return api.Conflictf("%s %s is still in use by %s: it can go when no task is of that and no update may go back to it", kind, name, strings.Join(still, ", "))
 	}
 	for revision := range store.All[api.Revision](d.snapshot) {
-		if service := store.Get[api.Service](d.snapshot, revision.Service); service != nil && uses(&revision.Spec) {
+		if !uses(&revision.Spec) {
+			continue
+		}
+		if service := store.Get[api.Service](d.snapshot, revision.Service); service != nil && mayGoBack(d.snapshot, service) {
 			d.require(service)
 		}
 	}
 	return nil
+}
+
+// mayGoBack says whether the leader may take a service back by itself. Where all has come
+// to its revision it does that for nothing but a task of an earlier one.
+func mayGoBack(snapshot *store.Snapshot, service *api.Service) bool {
+	rollout := store.Get[api.Rollout](snapshot, service.ID)
+	return rollout == nil || rollout.To != service.Current || rollout.Ended.IsZero()
 }
 
 // VolumeUsers are the names of the services that mount each volume, sorted.

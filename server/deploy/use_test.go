@@ -1,8 +1,10 @@
 package deploy
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -179,4 +181,23 @@ func TestNetworksThatAnUpdateMayGoBackToAreNotPruned(t *testing.T) {
 	require.Empty(t, prune())
 	leaderWrites(t, s, &api.Rollout{Meta: api.Meta{ID: service.ID}, From: 1, To: 2, State: api.RolloutCompleted})
 	require.Len(t, prune(), 1)
+}
+
+// Of the thousands of services that may have used a network once, those are compared that
+// the leader may take back to it: a transaction has room for so many.
+func TestARemovalIsOfWhatMayGoBackAlone(t *testing.T) {
+	s, service := moved(t, uses["network"].refer)
+	compares := func() bool {
+		d := NewDraft(s.Snapshot(), time.Now(), api.NewID)
+		require.NoError(t, uses["network"].remove(d))
+		return slices.ContainsFunc(d.Tx().Ops(), func(op store.Op) bool { return op.ID == service.ID && op.Kind == api.KindService })
+	}
+	require.True(t, compares())
+	rollout := &api.Rollout{Meta: api.Meta{ID: service.ID}, From: 1, To: 2, State: api.RolloutCompleted, Ended: time.Now()}
+	leaderWrites(t, s, rollout)
+	require.False(t, compares())
+	later := *rollout
+	later.From, later.To = 2, 1
+	leaderWrites(t, s, &later)
+	require.True(t, compares(), "it is not the present revision's")
 }

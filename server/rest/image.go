@@ -102,7 +102,7 @@ func (a *API) removeImage(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if users := deploy.ImageUsers(d.Snapshot())[image.Digest]; len(users) > 0 && !force {
-			return api.Conflictf("image %s is in use by %s: remove or change that first, or use --force", ref, strings.Join(users, ", "))
+			return api.Conflictf("image %s is in use by %s, now or by what is left of a revision: remove or change that first, or use --force", ref, strings.Join(users, ", "))
 		}
 		name = image.Name
 		d.Put(image, nil)

@@ -166,7 +166,7 @@ func (a *API) removeVolume(w http.ResponseWriter, r *http.Request) error {
 // mayRemoveVolume says who uses a volume, or which node cannot be asked.
 func mayRemoveVolume(view api.VolumeView, oneNode, force bool) error {
 	if len(view.UsedBy) > 0 && !oneNode {
-		return api.Conflictf("volume %s is in use by %s: remove or change that first", view.Name, strings.Join(view.UsedBy, ", "))
+		return api.Conflictf("volume %s is in use by %s, now or by what is left of a revision: remove or change that first", view.Name, strings.Join(view.UsedBy, ", "))
 	}
 	for _, at := range view.Nodes {
 		switch {
