@@ -24,11 +24,12 @@ func (n *process) joinDatabase(ctx context.Context) error {
 			return err
 		}
 		peers, err := n.enter(ctx)
-		if err == nil {
+		entered := err == nil
+		if entered {
 			err = n.tryDatabase(ctx, peers)
 		}
-		if err == nil || ctx.Err() != nil || isFinal(err) {
-			return err
+		if err == nil || ctx.Err() != nil || isFinal(err) && (entered || api.CodeOf(err) != api.CodeConflict) {
+			return err // what is in another manager's way may go without a word to this one
 		}
 		if api.CodeOf(err) == api.CodeForbidden {
 			n.log.Warn("the other managers do not let this one in: asking what this node is", zap.Error(err))
@@ -66,7 +67,24 @@ func (n *process) enter(ctx context.Context) (peers map[string]string, err error
 	}
 	address, _ := n.advertised()
 	var answer api.MemberAnswer
-	if err := n.ask(ctx, n.others(), "/v1/members", api.MemberRequest{Peer: peer, API: address}, &answer); err != nil {
+	var stranger error // to one that may not have heard of it yet
+	others := n.others()
+	for i := range others {
+		err = n.ask(ctx, others[i:i+1], "/v1/members", api.MemberRequest{Peer: peer, API: address}, &answer)
+		if api.CodeOf(err) == api.CodeForbidden && api.ReasonOf(err) != api.ReasonRemoved {
+			stranger = err
+			continue
+		}
+		if err == nil || !transient(err) {
+			break
+		}
+	}
+	switch {
+	case len(others) == 0:
+		return nil, &unreachable{errors.New("no manager's address is known")}
+	case err != nil && transient(err) && stranger != nil:
+		return nil, stranger
+	case err != nil:
 		return nil, err
 	}
 	ring, err := seal.Unmarshal(answer.Ring)

@@ -141,7 +141,13 @@ func (n *process) reconsider(ctx context.Context) error {
 // keeps its database then: it may be a voter that the others need, who are not sure of
 // anything without it.
 func (n *process) askRole(ctx context.Context) error {
-	return n.untilChanged(ctx, func() error { return n.takeRole(ctx, renewPath) })
+	return n.untilChanged(ctx, func() error {
+		err := n.takeRole(ctx, surePath)
+		if err != nil && transient(err) {
+			err = n.takeRole(ctx, renewPath)
+		}
+		return err
+	})
 }
 
 // untilChanged tries again whatever is in the way, be it that no manager answers or that the

@@ -197,17 +197,16 @@ func TestAWorkerWhoseDiskIsFullGoesOnUntilItMayManage(t *testing.T) {
 }
 
 func TestOnlyWhatAPersonMustMendEndsAManagerThatEnters(t *testing.T) {
-	const address = "the address 10.0.0.1:6721 is that of the manager m2"
-	conflict := api.Conflictf(address)
+	conflict := api.Conflictf("the address 10.0.0.1:6721 is that of the manager m2")
 	for name, c := range map[string]struct {
 		answers []error // of the other manager
 		is      error
 		says    string
 	}{
-		"the address is taken":         {answers: []error{conflict}, says: address},
 		"the node was removed":         {answers: []error{session.Removed()}, says: "removed from the cluster"},
-		"a manager that ended its own": {answers: []error{errors.New("context canceled"), conflict}, says: address},
-		"a quorum that is at stake":    {answers: []error{api.Errorf(api.CodeUnavailable, "2 are needed"), conflict}, says: address},
+		"the address is another's":     {answers: []error{conflict, session.Removed()}, says: "removed from the cluster"},
+		"a manager that ended its own": {answers: []error{errors.New("context canceled"), session.Removed()}, says: "removed from the cluster"},
+		"a quorum that is at stake":    {answers: []error{api.Errorf(api.CodeUnavailable, "2 are needed"), session.Removed()}, says: "removed from the cluster"},
 		"no manager any more":          {answers: []error{api.Errorf(api.CodeForbidden, "no manager")}, is: store.ErrRemoved},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -296,4 +295,28 @@ func TestWhatIsLeftOfADatabaseIsRemovedByTheNextAttemptToBecomeANode(t *testing.
 	require.NoError(t, os.MkdirAll(n.dir.file(".db.gone"), 0o700))
 	require.NoError(t, n.clear())
 	require.NoDirExists(t, n.dir.file(".db.gone"))
+}
+
+// One that is cut off does not know that the node is a manager; others do.
+func TestAManagerEntersByOneThatKnowsIt(t *testing.T) {
+	stranger := func(w http.ResponseWriter, _ *http.Request) {
+		session.Refuse(w, api.Errorf(api.CodeForbidden, "this is for other managers"))
+	}
+	var knows string
+	n := changing(t, func(b bystanders) http.HandlerFunc {
+		knows = b.at(func(w http.ResponseWriter, _ *http.Request) {
+			ring, err := seal.NewRing().Marshal()
+			if err != nil {
+				b.t.Error(err)
+			}
+			_ = json.NewEncoder(w).Encode(api.MemberAnswer{Peers: map[string]string{"m1": "10.0.0.1:6721"}, Ring: ring})
+		})
+		return stranger
+	})
+	_, err := n.enter(t.Context())
+	require.Equal(t, api.CodeForbidden, api.CodeOf(err), "nobody else is known")
+	n.config.Join = append(n.config.Join, knows)
+	peers, err := n.enter(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"m1": "10.0.0.1:6721"}, peers)
 }

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/limit"
 	"github.com/orc-project/orc/scheduler"
 	"github.com/orc-project/orc/server/ca"
@@ -64,6 +65,17 @@ type Server struct {
 	guests     guests
 }
 
+// fit says why nodes are to go to another manager. One that was demoted may have a vote for
+// as long as it is needed, but the others know nothing of the nodes that it has.
+func fit(config Config, others *managers.Managers) func() error {
+	return func() error {
+		if self := store.Get[api.Node](config.Store.Snapshot(), config.Node); self != nil && self.Role != api.RoleManager {
+			return api.Errorf(api.CodeUnavailable, "this node is no manager any more: another one is")
+		}
+		return others.Fit()
+	}
+}
+
 // New makes a Server.
 func New(config Config, log *zap.Logger) *Server {
 	if config.Planner == nil {
@@ -74,7 +86,7 @@ func New(config Config, log *zap.Logger) *Server {
 		Ask: hosts.TCP,
 	}, log)
 	return &Server{config: config, log: log, gate: limit.NewGate(config.Limits), managers: others, dispatcher: session.New(session.Config{
-		Store: config.Store, Node: config.Node, Fit: others.Fit, Relay: others.Open,
+		Store: config.Store, Node: config.Node, Fit: fit(config, others), Relay: others.Open,
 		Elsewhere: others.Floor, Heard: others.Heard(), Ask: hosts.TCP,
 	}, log), guests: guests{all: make(map[*guest]struct{})}}
 }

@@ -73,7 +73,7 @@ func (m *Managers) keep(ctx context.Context, waiting map[uint64]time.Time, now t
 		return err
 	}
 	if self := store.Get[api.Node](snapshot, m.config.Node); self == nil || self.Role != api.RoleManager {
-		return m.yield() // the others tell it nothing any more: the next leader goes on
+		return m.yield(ctx) // the others tell it nothing any more: the next leader goes on
 	}
 	var errs []error
 	for _, each := range members {

@@ -3,6 +3,7 @@ package managers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +27,7 @@ type database struct {
 	behind   bool
 	yielded  bool
 	handed   uint64
+	stays    error // why nobody else comes to lead
 	full     error
 	wrong    error
 	leader   uint64 // 0 means 1
@@ -36,7 +38,7 @@ type database struct {
 
 func (d *database) Self() uint64          { return 1 }
 func (d *database) Known() []store.Member { return slices.Clone(d.members) }
-func (d *database) Yield() error          { d.yielded = true; return nil }
+func (d *database) Yield() error          { d.yielded = true; return d.stays }
 func (d *database) Writable() error       { return d.full }
 func (d *database) Wrong() error          { return d.wrong }
 func (d *database) Leader() uint64 {
@@ -48,8 +50,11 @@ func (d *database) Leader() uint64 {
 func (d *database) at(id uint64) int {
 	return slices.IndexFunc(d.members, func(m store.Member) bool { return m.ID == id })
 }
-func (d *database) HandOver(_ context.Context, id uint64) error { d.handed = id; return nil }
-func (d *database) add(m store.Member)                          { d.members = append(d.members, m) }
+func (d *database) HandOver(_ context.Context, id uint64) error {
+	d.handed = id
+	return d.stays
+}
+func (d *database) add(m store.Member) { d.members = append(d.members, m) }
 func (d *database) voter(id uint64, n string) {
 	d.add(store.Member{ID: id, Name: n, Address: n + ":6721"})
 }
@@ -184,13 +189,20 @@ func TestALeaderThatIsNoManagerLetsAnotherOneGoOn(t *testing.T) {
 			}
 			m := fixture(t, d, "m1", "m2", "m3")
 			m.ping = func(context.Context, string, *alive) error { return api.Errorf(api.CodeForbidden, "a worker asks") }
+			m.demote(t, "m2") // to hand over to that would be to get it back
 			require.NoError(t, act(m, m.demote(t, "m1")))
-			require.True(t, d.yielded)
+			require.Equal(t, uint64(3), d.handed)
 			require.Empty(t, d.removed, "its own goes by the next leader's hand")
 
-			d.yielded, d.leader = false, 2
+			d.handed, d.leader = 0, 2
 			require.NoError(t, act(m, m.demote(t, "m1")))
-			require.False(t, d.yielded, "it does not lead")
+			require.Zero(t, d.handed, "it does not lead")
+			require.False(t, d.yielded)
+
+			d.leader, d.stays = 0, errors.New("nobody takes the lead")
+			err := act(m, m.demote(t, "m1"))
+			require.True(t, d.yielded, "to whoever takes it")
+			require.Equal(t, name == "that was asked to go", err == nil, "it is demoted all the same")
 		})
 	}
 }
@@ -349,6 +361,11 @@ func TestWhoWasSilentBehindABreakHasTimeToAnswer(t *testing.T) {
 			require.Equal(t, !c.lost, look(healed))
 			require.Equal(t, !c.lost, look(healed.Add(c.grace)))
 			require.False(t, look(healed.Add(c.grace+time.Second)))
+
+			// The host is found gone a moment after.
+			m.noteApart(healed, timeout)
+			m.peers["m2"].grace, m.peers["m2"].lost = healed.Add(regainTime), true
+			require.False(t, look(healed.Add(time.Millisecond)))
 		})
 	}
 }

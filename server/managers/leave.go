@@ -3,6 +3,8 @@ package managers
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -74,7 +76,10 @@ func (m *Managers) Leave(ctx context.Context, node *api.Node, force bool) error 
 		return nil
 	}
 	if node.ID == m.config.Node && !force {
-		return m.yield()
+		if err := m.yield(ctx); err != nil {
+			m.log.Warn("this manager leads until another one can", zap.Error(err))
+		}
+		return nil
 	}
 	leave, err := m.turn(ctx)
 	if err != nil {
@@ -115,7 +120,7 @@ func (m *Managers) leave(ctx context.Context, node *api.Node, force bool) error 
 			return nil
 		}
 		if each.ID == m.config.Members.Self() {
-			if err := m.yield(); err != nil {
+			if err := m.yield(ctx); err != nil {
 				return err
 			}
 		}
@@ -126,10 +131,44 @@ func (m *Managers) leave(ctx context.Context, node *api.Node, force bool) error 
 	return nil
 }
 
-// yield lets another manager lead, if this one does.
-func (m *Managers) yield() error {
-	if m.config.Members.Leader() != m.config.Members.Self() {
+// yieldTime is how long one manager may take to lead.
+const yieldTime = 2 * time.Second
+
+// yield lets another manager lead, if this one does: one that is to stay, or two that are
+// to go would hand over to each other.
+func (m *Managers) yield(ctx context.Context) error {
+	members := m.config.Members
+	for _, each := range m.heirs() {
+		if members.Leader() != members.Self() {
+			return nil
+		}
+		trying, cancel := context.WithTimeout(ctx, yieldTime)
+		err := members.HandOver(trying, each.ID)
+		cancel()
+		if err == nil {
+			return nil
+		}
+	}
+	if members.Leader() != members.Self() {
 		return nil
 	}
-	return m.config.Members.Yield()
+	return members.Yield()
+}
+
+// heirs are the members of other managers that can lead, first those that are there.
+func (m *Managers) heirs() []store.Member {
+	managers := all(m.config.Store.Snapshot())
+	heirs := slices.DeleteFunc(m.config.Members.Known(), func(each store.Member) bool {
+		return each.Learner || each.ID == m.config.Members.Self() || managers[each.Name] == nil
+	})
+	slices.SortStableFunc(heirs, func(a, b store.Member) int {
+		switch fit := m.Fits(a.Name); {
+		case fit == m.Fits(b.Name):
+			return 0
+		case fit:
+			return -1
+		}
+		return 1
+	})
+	return heirs
 }

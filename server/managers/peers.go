@@ -181,7 +181,7 @@ func (m *Managers) look(ctx context.Context, known map[string]*api.Node, timeout
 			p = &peer{heard: now, served: now}
 			m.peers[id] = p
 		}
-		p.address, p.silent = node.API, now.Sub(p.heard) > timeout && now.After(p.grace)
+		p.address, p.silent = node.API, now.Sub(p.heard) > timeout && (p.lost || now.After(p.grace))
 		if !p.gone && now.Sub(p.served) > timeout {
 			p.gone = true
 			m.log.Warn("a manager does not answer", zap.String("manager", node.Name), zap.String("address", node.API))
