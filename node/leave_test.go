@@ -45,7 +45,6 @@ func TestAManagerThatWasRemovedWhileItWasAwayStopsItsContainers(t *testing.T) {
 	require.Eventually(t, func() bool { return running() == 1 }, patience, time.Millisecond)
 
 	go func() { // as the agent begins, sooner or later
-		time.Sleep(100 * time.Millisecond)
 		n.agent <- worker
 	}()
 	require.ErrorContains(t, n.serveToTheEnd(t.Context(), true), "removed from the cluster")
