@@ -138,7 +138,7 @@ func TestNodesHearOfTheClusterWhatConcernsThem(t *testing.T) {
 			next := cluster
 			told := welcomes(&next)
 			require.Len(t, told, 1, name)
-			require.Equal(t, cluster.Roots, told[0].Roots)
+			require.Equal(t, string(cluster.Roots), string(told[0].Roots))
 			require.Equal(t, cluster.CA.Issuer, told[0].Issuer)
 			require.Equal(t, cluster.Settings.Data(), told[0].DataPort)
 		}
