@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"net"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/orc-project/orc/api"
 	"github.com/orc-project/orc/api/wire"
 	"github.com/orc-project/orc/store"
+	"github.com/orc-project/orc/store/memory"
 )
 
 // disks are nodes that have volumes and images, and remove them when asked.
@@ -260,20 +262,24 @@ func TestUsageTellsOfNodesThatAreAway(t *testing.T) {
 	require.Contains(t, nodes[1].Message, "not connected")
 }
 
-// behind is a store whose view is old until it is asked for a newer one.
+// behind is a store whose view is old, if it has one, until it is asked for a newer one.
 type behind struct {
 	store.Store
 	old *store.Snapshot
 }
 
-func (b *behind) Snapshot() *store.Snapshot { return b.old }
+func (b *behind) Snapshot() *store.Snapshot { return cmp.Or(b.old, b.Store.Snapshot()) }
 
 func TestWhatIsRemovedFromNodesIsJudgedByWhatThereIsNow(t *testing.T) {
-	m := newManager(t)
+	seen := &behind{}
+	m := newManagerOn(t, func(s *memory.Store) store.Store {
+		seen.Store = s
+		return seen
+	})
 	d := newDisks(m)
 	old := m.store.Snapshot()
 	m.mounting("data")
-	m.api.store = &behind{m.store, old}
+	seen.old = old
 
 	_, err := m.client.RemoveVolume(m.ctx, "data", "", false)
 	requireCode(t, api.CodeConflict, err, "data", "in use by web")

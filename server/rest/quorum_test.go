@@ -10,6 +10,7 @@ import (
 	"github.com/orc-project/orc/api/client"
 	"github.com/orc-project/orc/server/managers"
 	"github.com/orc-project/orc/store"
+	"github.com/orc-project/orc/store/memory"
 )
 
 func TestAManagerThatIsCutOffSaysSo(t *testing.T) {
@@ -63,11 +64,13 @@ type lapsed struct {
 func (l *lapsed) Behind() time.Duration { return l.behind }
 
 func TestAManagerThatIsBehindSaysSo(t *testing.T) {
-	m := newManager(t)
+	s := &lapsed{behind: time.Second}
+	m := newManagerOn(t, func(of *memory.Store) store.Store {
+		s.Store = of
+		return s
+	})
 	var told []string
 	m.client.OnStale(func(why string) { told = append(told, why) })
-	s := &lapsed{m.store, time.Second}
-	m.api.store = s
 	_, err := m.client.Nodes(m.ctx)
 	require.NoError(t, err)
 	require.Empty(t, told, "it tries again")

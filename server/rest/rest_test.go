@@ -46,6 +46,12 @@ type manager struct {
 // newManager has two nodes, n1 (which is the manager too) and n2.
 func newManager(t *testing.T) *manager {
 	t.Helper()
+	return newManagerOn(t, func(s *memory.Store) store.Store { return s })
+}
+
+// newManagerOn is newManager whose API sees the database as something else.
+func newManagerOn(t *testing.T, seen func(*memory.Store) store.Store) *manager {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	m := &manager{
 		t: t, ctx: ctx, store: memory.New(), nodes: &nodes{}, others: &others{}, images: registry{}, shelf: &shelf{},
@@ -64,7 +70,7 @@ func newManager(t *testing.T) *manager {
 		&api.NodeStatus{Meta: api.Meta{ID: "n2id"}, State: api.NodeReady, Session: "s2"},
 	)
 	m.api = New(Config{
-		Store: m.store, Dispatcher: m.nodes, Managers: m.others, Resolver: m.images, Snapshots: m.shelf, Keys: locksmith{}, Node: "n1id", Log: zap.NewNop(),
+		Store: seen(m.store), Dispatcher: m.nodes, Managers: m.others, Resolver: m.images, Snapshots: m.shelf, Keys: locksmith{}, Node: "n1id", Log: zap.NewNop(),
 	})
 	var running sync.WaitGroup
 	running.Go(func() { _ = m.api.Run(ctx) }) // ends with ctx
@@ -240,8 +246,10 @@ func (o *overtaken) WaitFor(ctx context.Context, revision int64) (*store.Snapsho
 }
 
 func TestTheVersionOfWhatIsMadeIsItsOwn(t *testing.T) {
-	m := newManager(t)
-	m.api.store = &overtaken{m.store, func() { m.put(&api.Image{Meta: api.Meta{ID: "image"}, Name: "other"}) }}
+	var m *manager
+	m = newManagerOn(t, func(s *memory.Store) store.Store {
+		return &overtaken{s, func() { m.put(&api.Image{Meta: api.Meta{ID: "image"}, Name: "other"}) }}
+	})
 	made, err := m.client.CreateNetwork(m.ctx, api.NetworkSpec{Name: "front"})
 	require.NoError(t, err)
 	require.Equal(t, store.Get[api.Network](m.store.Snapshot(), made.ID).Version, made.Version)
