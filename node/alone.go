@@ -47,8 +47,15 @@ func (n *process) alone(ctx context.Context) error {
 			}
 			after.LeaveBehind(node, time.Now())
 		}
-		self := n.identity.Alone
-		if self == nil || store.Get[api.Node](d.Snapshot(), n.identity.ID) != nil {
+		self, own := n.identity.Alone, store.Get[api.Node](d.Snapshot(), n.identity.ID)
+		if own != nil && own.Role != api.RoleManager { // it was demoted, and its vote was needed
+			again := *own
+			again.Role, again.API = api.RoleManager, address
+			again.Term++
+			after.Unban(own.ID)
+			d.Put(own, &again)
+		}
+		if self == nil || own != nil {
 			if !api.EqualSpec(*cluster, after) {
 				d.Put(cluster, &after)
 			}

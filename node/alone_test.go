@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -44,5 +45,32 @@ func TestAManagerThatIsLeftAloneTakesOverAsManyNodesAsThereAre(t *testing.T) {
 			taken++
 		}
 		require.Equal(t, batches*each, taken)
+	})
+}
+
+// It may have been demoted just before the others were lost, when its vote was needed.
+func TestAWorkerThatIsLeftAloneIsTheManager(t *testing.T) {
+	m := startManager(t, managerConfig(t.TempDir(), freePort(t)))
+	m.waitReady(m.config.DataDir)
+	require.NoError(t, m.stop())
+	withDatabase(t, m.config, func(n *process) {
+		n.commit(t, func(d *deploy.Draft) {
+			d.Put(nil, &api.Node{Meta: api.Meta{ID: "m2"}, Name: "m2", Role: api.RoleManager, API: "10.0.0.2:6720"})
+			before := store.Get[api.Node](d.Snapshot(), n.identity.ID)
+			after := *before
+			after.Role = api.RoleWorker
+			d.Put(before, &after)
+			cluster := store.Get[api.Cluster](d.Snapshot(), api.ClusterID)
+			banned := *cluster
+			banned.BanTerm(n.identity.ID, before.Term, time.Now())
+			d.Put(cluster, &banned)
+		})
+		require.NoError(t, n.alone(t.Context()))
+		snapshot := n.database.store.Snapshot()
+		require.Nil(t, store.Get[api.Node](snapshot, "m2"))
+		own := store.Get[api.Node](snapshot, n.identity.ID)
+		require.Equal(t, api.RoleManager, own.Role)
+		require.NotEmpty(t, own.API)
+		require.NotContains(t, store.Get[api.Cluster](snapshot, api.ClusterID).Banned, n.identity.ID)
 	})
 }

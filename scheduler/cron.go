@@ -37,16 +37,21 @@ func (p *pass) iteration() int {
 	return int(due.Unix() / 60)
 }
 
-// lastIteration is the newest run that has tasks, and whether any still goes on. It
+// lastIteration is the newest run of the present mode that has tasks, and whether any of
+// either mode still goes on. It
 // is the one that is wanted, if there is one: a run has a later number than those
 // after it when it began by a clock that was ahead.
 func (p *pass) lastIteration() (last int, busy bool) {
 	wanted := 0
 	for _, m := range p.members {
-		if m.task.Iteration > 0 {
-			last = max(last, m.task.Iteration)
-			busy = busy || !m.ended() && (m.task.Node != "" || m.task.Slot > 0) && !p.givenUp(m)
+		if m.task.Iteration == 0 {
+			continue
 		}
+		busy = busy || !m.ended() && (m.task.Node != "" || m.task.Slot > 0) && !p.givenUp(m)
+		if !p.ofMode(m.task) {
+			continue
+		}
+		last = max(last, m.task.Iteration)
 		if m.task.Desired == api.DesiredRun {
 			wanted = max(wanted, m.task.Iteration)
 		}

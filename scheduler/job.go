@@ -13,13 +13,14 @@ import (
 func (p *pass) runJob() {
 	iteration := p.iteration()
 	if iteration == 0 {
-		p.stopUnwanted(func(t *api.Task) bool { return t.Iteration != 0 })
+		p.stopUnwanted(func(t *api.Task) bool { return t.Iteration != 0 && p.ofMode(t) })
 		return // its schedule has not come yet
 	}
-	p.stopUnwanted(func(t *api.Task) bool { return t.Iteration == iteration })
+	belongs := func(t *api.Task) bool { return t.Iteration == iteration && p.ofMode(t) }
+	p.stopUnwanted(belongs)
 	p.fillSlots(func(m *member) bool {
 		ends := m.task.Desired != api.DesiredRun && m.task.Desired != api.DesiredReady && !m.ended()
-		return m.task.Iteration == iteration || ends
+		return belongs(m.task) || ends
 	})
 	p.leaveNodes()
 	p.refill()
@@ -29,6 +30,10 @@ func (p *pass) runJob() {
 	}
 	p.runSlots(iteration)
 }
+
+// ofMode says whether a job's task is of the present mode: numbered, or a node's. A run of
+// a schedule has the same number in both.
+func (p *pass) ofMode(t *api.Task) bool { return (t.Slot == 0) == p.revision.Spec.Mode.Global() }
 
 // stopUnwanted stops tasks of other iterations, and those of the time before the
 // service was a job.

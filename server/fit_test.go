@@ -18,15 +18,21 @@ func TestADemotedManagerSendsItsNodesAway(t *testing.T) {
 	config := Config{Store: s, Node: "m1"}
 	fit := fit(config, managers.New(managers.Config{Store: s, Node: "m1"}, zap.NewNop()))
 	require.NoError(t, fit(), "it is not known yet")
-	for _, role := range []api.Role{api.RoleManager, api.RoleWorker} {
+	write := func(change func(*store.Tx)) {
 		tx := &store.Tx{}
-		tx.Set(&api.Node{Meta: api.Meta{ID: "m1"}, Role: role})
+		change(tx)
 		_, err := s.Commit(t.Context(), tx)
 		require.NoError(t, err)
-		if role == api.RoleManager {
-			require.NoError(t, fit())
-			continue
-		}
-		require.Equal(t, api.CodeUnavailable, api.CodeOf(fit()))
 	}
+	put := func(role api.Role) {
+		write(func(tx *store.Tx) { tx.Set(&api.Node{Meta: api.Meta{ID: "m1"}, Role: role}) })
+	}
+	put(api.RoleManager)
+	require.NoError(t, fit())
+	put(api.RoleWorker)
+	require.Equal(t, api.CodeUnavailable, api.CodeOf(fit()), "it was demoted")
+	put(api.RoleManager)
+	require.NoError(t, fit())
+	write(func(tx *store.Tx) { tx.Remove(api.KindNode, "m1") })
+	require.Equal(t, api.CodeUnavailable, api.CodeOf(fit()), "it was removed")
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -65,11 +66,17 @@ type Server struct {
 	guests     guests
 }
 
-// fit says why nodes are to go to another manager. One that was demoted may have a vote for
-// as long as it is needed, but the others know nothing of the nodes that it has.
+// fit says why nodes are to go to another manager. One that was demoted or removed may have a
+// vote for as long as it is needed, but the others know nothing of the nodes that it has.
 func fit(config Config, others *managers.Managers) func() error {
+	var known atomic.Bool // it has been a manager, and not only not been heard of yet
 	return func() error {
-		if self := store.Get[api.Node](config.Store.Snapshot(), config.Node); self != nil && self.Role != api.RoleManager {
+		self := store.Get[api.Node](config.Store.Snapshot(), config.Node)
+		if self != nil && self.Role == api.RoleManager {
+			known.Store(true)
+			return others.Fit()
+		}
+		if self != nil || known.Load() {
 			return api.Errorf(api.CodeUnavailable, "this node is no manager any more: another one is")
 		}
 		return others.Fit()

@@ -42,6 +42,7 @@ func (r *removal) note(address string, welcomed bool, err error, managers []stri
 	if accused && r.since.IsZero() {
 		r.since = now
 	}
+	r.over = r.over || welcomed && accused // its session's end told it, network and all
 	r.told = r.told || accused
 	r.asked = append(r.asked, address)
 	if slices.ContainsFunc(managers, func(each string) bool { return !slices.Contains(r.asked, each) }) {

@@ -83,3 +83,16 @@ func TestANodeThatWasTakenAgainCanBeRemovedAgain(t *testing.T) {
 		require.False(t, r.note("a", true, errors.New("the end"), []string{"a"}, now.Add(3*sureAfter)))
 	}
 }
+
+// Its session's end told it, and takes the network off the host when all has stopped.
+func TestANodeThatWasRemovedBesideAManagerIsToldOnce(t *testing.T) {
+	var r removal
+	now := time.Now()
+	require.False(t, r.note("a", true, removed, []string{"a"}, now))
+	for i := range 20 {
+		require.False(t, r.note("a", false, removed, []string{"a"}, now.Add(time.Duration(i)*time.Second)))
+	}
+	require.False(t, r.note("a", true, errors.New("the end"), []string{"a"}, now.Add(time.Minute)), "it was taken again")
+	require.False(t, r.note("a", false, removed, []string{"a"}, now.Add(time.Minute)))
+	require.True(t, r.note("a", false, removed, []string{"a"}, now.Add(time.Minute+sureAfter)))
+}
