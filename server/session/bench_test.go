@@ -87,6 +87,11 @@ func seed(b *testing.B, s store.Store, nodes int) {
 	for i := range nodes {
 		tx.Set(&api.Node{Meta: api.Meta{ID: nodeID(i)}, Name: nodeID(i), Role: api.RoleWorker})
 		tx.Set(&api.NodeStatus{Meta: api.Meta{ID: nodeID(i)}, State: api.NodeDown})
+		if tx.Len() > store.MaxOps/2 {
+			_, err := s.Commit(b.Context(), tx)
+			require.NoError(b, err)
+			tx = &store.Tx{}
+		}
 	}
 	revision, err := s.Commit(b.Context(), tx)
 	require.NoError(b, err)
