@@ -70,7 +70,7 @@ func (b bug) release() error { return os.WriteFile(b.file, []byte(b.name+" go"),
 // made the same plan. Nothing else may change, or the commit meets a conflict.
 func lostFence(planted bug) script {
 	return script{
-		still:  true,
+		quiet: true, still: true,
 		faults: []Event{{Fault: "freeze", Role: Leader, Hold: 6 * time.Second}},
 		begin: func(ctx context.Context, n *round) error {
 			return errors.Join(planted.wake(ctx, n), scaleWave(ctx, n), planted.holds(ctx, n))
