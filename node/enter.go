@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -66,25 +67,8 @@ func (n *process) enter(ctx context.Context) (peers map[string]string, err error
 		return nil, err
 	}
 	address, _ := n.advertised()
-	var answer api.MemberAnswer
-	var stranger error // to one that may not have heard of it yet
-	others := n.others()
-	for i := range others {
-		err = n.ask(ctx, others[i:i+1], "/v1/members", api.MemberRequest{Peer: peer, API: address}, &answer)
-		if api.CodeOf(err) == api.CodeForbidden && api.ReasonOf(err) != api.ReasonRemoved {
-			stranger = err
-			continue
-		}
-		if err == nil || !transient(err) {
-			break
-		}
-	}
-	switch {
-	case len(others) == 0:
-		return nil, &unreachable{errors.New("no manager's address is known")}
-	case err != nil && transient(err) && stranger != nil:
-		return nil, stranger
-	case err != nil:
+	answer, err := n.letIn(ctx, api.MemberRequest{Peer: peer, API: address})
+	if err != nil {
 		return nil, err
 	}
 	ring, err := seal.Unmarshal(answer.Ring)
@@ -92,4 +76,20 @@ func (n *process) enter(ctx context.Context) (peers map[string]string, err error
 		return nil, err
 	}
 	return answer.Peers, n.saveRing(ring)
+}
+
+// letIn asks one manager after another: to one that is cut off this node may be none yet.
+func (n *process) letIn(ctx context.Context, request api.MemberRequest) (answer api.MemberAnswer, err error) {
+	err = &unreachable{errors.New("no manager's address is known")}
+	var stranger error
+	for _, other := range n.others() {
+		err = n.ask(ctx, []string{other}, "/v1/members", request, &answer)
+		switch {
+		case api.CodeOf(err) == api.CodeForbidden && api.ReasonOf(err) != api.ReasonRemoved:
+			stranger = err
+		case err == nil || !transient(err):
+			return answer, err
+		}
+	}
+	return answer, cmp.Or(stranger, err)
 }

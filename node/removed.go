@@ -76,9 +76,9 @@ func (n *process) unlessRemoved(ctx context.Context, open func(context.Context) 
 }
 
 // watchRemoved ends with store.ErrRemoved when this manager is without the others and
-// hears from them that it is out, and with errDemoted when it hears that it is none. Whose removal was agreed on hears that from the others'
-// databases; who was left behind by one that was forced to go on does not, for it might
-// be one of many that are well.
+// hears from them that it is out, and with errDemoted when it hears that it is none. Whose
+// removal was agreed on hears that from the others' databases; who was left behind by one
+// that was forced to go on does not, for it might be one of many that are well.
 func (n *process) watchRemoved(ctx context.Context) error {
 	defer n.markQuorum(ended)
 	n.noteQuorum() // without one its database would not have opened

@@ -23,12 +23,19 @@ type bystanders struct {
 	authority *ca.Authority
 }
 
-func (b bystanders) credentials(id string) *ca.Credentials {
+// issue makes a manager's certificate with its key.
+func (b bystanders) issue(id string) (certificate, key []byte) {
 	b.t.Helper()
 	request, key, err := ca.NewRequest()
 	require.NoError(b.t, err)
-	certificate, err := b.authority.SignNode(request, id, api.RoleManager, 0, time.Now())
+	certificate, err = b.authority.SignNode(request, id, api.RoleManager, 0, time.Now())
 	require.NoError(b.t, err)
+	return certificate, key
+}
+
+func (b bystanders) credentials(id string) *ca.Credentials {
+	b.t.Helper()
+	certificate, key := b.issue(id)
 	credentials, err := ca.NewCredentials(certificate, key, b.authority.Roots())
 	require.NoError(b.t, err)
 	return credentials

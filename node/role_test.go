@@ -40,10 +40,7 @@ func changing(t *testing.T, handler func(b bystanders) http.HandlerFunc) *proces
 	t.Cleanup(func() { dir.close() })
 	n := newProcess(config, dir, zap.NewNop())
 	n.identity = &identity{Format: format, ID: "m1", Cluster: "cluster1", Role: api.RoleManager}
-	request, key, err := ca.NewRequest()
-	require.NoError(t, err)
-	certificate, err := authority.SignNode(request, "m1", api.RoleManager, 0, time.Now())
-	require.NoError(t, err)
+	certificate, key := b.issue("m1")
 	n.credentials, err = ca.NewCredentials(certificate, key, authority.Roots())
 	require.NoError(t, err)
 	require.NoError(t, dir.saveCredentials(certificate, key, authority.Roots()))
